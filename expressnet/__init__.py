@@ -1,0 +1,1 @@
+"""ExpressNet: trains, proves and promotes facial-expression recognition models."""
