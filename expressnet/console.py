@@ -1,0 +1,112 @@
+"""What a running stage tells people, and the journal it leaves for the run's summary.
+
+Every line for people reads `[stage] text`, in a terminal, a log file or a pod's log alike; a line that only
+updates a progress bar reads `[stage] … bar`, so that whoever shows it may overwrite the last one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from expressnet import storage
+
+RUN_DIR_VARIABLE = "EXPRESSNET_RUN_DIR"
+PROGRESS_MARK = "… "
+ERROR_MARK = "error: "
+_PROGRESS_AFTER_S = 2.0
+
+_Item = TypeVar("_Item")
+_stage = "expressnet"
+
+
+def say(text: str) -> None:
+    """Prints a message for people, every line of it marked with the stage's name."""
+    for line in text.splitlines():
+        print(f"[{_stage}] {line}", flush=True)
+
+
+class _BarLines(io.TextIOBase):
+    """Turns tqdm's carriage returns into marked lines."""
+
+    def write(self, text: str) -> int:
+        if bar := text.strip():
+            say(PROGRESS_MARK + bar)
+        return len(text)
+
+
+def progress_bar(*, total: int, unit: str, initial: int = 0) -> tqdm:
+    """Returns a bar with rate and ETA that shows itself once the work has taken two seconds."""
+    return tqdm(
+        total=total, initial=initial, unit=unit, unit_scale=False, file=_BarLines(), delay=_PROGRESS_AFTER_S,
+        mininterval=1.0, leave=False, ncols=78, dynamic_ncols=False,
+    )  # fmt: skip
+
+
+def progress(items: Iterable[_Item], *, total: int, unit: str) -> Iterator[_Item]:
+    """Yields `items` under a progress bar."""
+    with progress_bar(total=total, unit=f" {unit}") as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+class Entry(dict):
+    """The journal entry of one stage; the stage's wrapper puts the report in with `update`."""
+
+
+@contextlib.contextmanager
+def stage(name: str, about: str) -> Iterator[Entry]:
+    """Runs one stage in the open: says what it does, how long it took, or in one message what is wrong.
+
+    The outcome is written to `journal/<name>.json` of the folder that the environment variable
+    EXPRESSNET_RUN_DIR names, if it names one.
+    """
+    global _stage
+    _stage = name
+    say(about)
+    started, entry = time.monotonic(), Entry()
+    outcome: dict[str, Any] = {"stage": name, "status": "failed"}
+    try:
+        yield entry
+        outcome |= {"status": "succeeded", "report": dict(entry)}
+    except BaseException as error:
+        outcome["error"] = explain(error)
+        say(ERROR_MARK + outcome["error"])
+        raise
+    finally:
+        outcome["seconds"] = round(time.monotonic() - started, 1)
+        _write_journal(name, outcome)
+    say(f"done in {outcome['seconds']:.1f} s")
+
+
+def _write_journal(name: str, outcome: dict[str, Any]) -> None:
+    run_dir = os.environ.get(RUN_DIR_VARIABLE)
+    if run_dir:
+        # The journal must not hide the stage's own error when the disk is full.
+        with contextlib.suppress(OSError):
+            storage.write_json(Path(run_dir) / "journal" / f"{name}.json", outcome)
+
+
+def explain(error: BaseException) -> str:
+    """Says in one message what went wrong and what to do about it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"The disk is full ({cause.filename or 'while writing'}). Free some space or set OUT= to another disk."
+        if isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES):
+            return f"No permission: {cause.filename} ({cause.strerror}). Set OUT= to a folder that can be written."
+        if "disk is full" in str(cause) or "No space left on device" in str(cause):
+            return f"The disk is full ({str(cause).splitlines()[0]}). Free some space or set OUT= to another disk."
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, (ValueError, FileNotFoundError, FileExistsError, storage.ConflictError, OSError)):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error} (the log has the details)"

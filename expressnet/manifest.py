@@ -1,0 +1,100 @@
+"""What one example is, and how a list of examples is read, written and digested.
+
+A manifest is a parquet file with one row per example, sorted by `sha256`, the primary key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA_VERSION = "1"
+FILE_NAME = "manifest.parquet"
+
+# Filled by ingest.
+INGEST_FIELDS = [
+    pa.field("sha256", pa.string(), nullable=False),  # of the original bytes, lower-case hex
+    pa.field("label", pa.string(), nullable=False),  # a class of expressnet.labels
+    pa.field("source_split", pa.string(), nullable=False),  # as published: train, test or none
+    pa.field("subject", pa.string(), nullable=False),  # "" where unknown
+    pa.field("source_uri", pa.string(), nullable=False),  # where it came from, for messages to people
+    pa.field("copies", pa.int32(), nullable=False),  # how often the same bytes came
+    pa.field("bytes", pa.int64(), nullable=False),
+    pa.field("format", pa.string(), nullable=False),  # Pillow's name, "" if it is no image
+    pa.field("width", pa.int32(), nullable=False),  # pixels, 0 if it is no image
+    pa.field("height", pa.int32(), nullable=False),
+    pa.field("problem", pa.string(), nullable=False),  # why it can't be decoded, "" if it can
+    pa.field("shard", pa.string(), nullable=False),  # file name in the folder `shards`
+    pa.field("offset", pa.int64(), nullable=False),  # of the payload in the shard, bytes
+    pa.field("size", pa.int64(), nullable=False),  # of the payload, bytes
+]
+# Added by crop.
+CROP_FIELDS = [
+    pa.field("face_found", pa.bool_(), nullable=False),
+    pa.field("num_faces", pa.int32(), nullable=False),
+    pa.field("score", pa.float32(), nullable=False),  # of the chosen face, 0..1; 0 where none
+    pa.field("box_xyxy", pa.list_(pa.int32(), 4), nullable=False),  # the square cut out, pixels, may leave the image
+]
+# Added by split.
+SPLIT_FIELDS = [pa.field("split", pa.string(), nullable=False)]  # train, val, test or dropped
+
+INGESTED = pa.schema(INGEST_FIELDS)
+CROPPED = pa.schema(INGEST_FIELDS + CROP_FIELDS)
+SPLIT = pa.schema(INGEST_FIELDS + CROP_FIELDS + SPLIT_FIELDS)
+
+
+def write(frame: pd.DataFrame, folder: Path, schema: pa.Schema) -> None:
+    """Writes `frame` as the manifest of `folder`, sorted by sha256.
+
+    Raises:
+        ValueError: a column is missing or unknown, or a sha256 stands twice.
+    """
+    expected, found = set(schema.names), set(frame.columns)
+    if expected != found:
+        raise ValueError(f"Manifest columns: missing {sorted(expected - found)}, unknown {sorted(found - expected)}.")
+    if frame["sha256"].duplicated().any():
+        twice = frame["sha256"][frame["sha256"].duplicated()].iloc[0]
+        raise ValueError(f"sha256 is the primary key of a manifest, but {twice} stands twice.")
+    ordered = frame.sort_values("sha256")[schema.names]
+    table = pa.Table.from_pandas(ordered, schema=schema, preserve_index=False)
+    table = table.replace_schema_metadata({"expressnet_manifest_version": SCHEMA_VERSION})
+    pq.write_table(table, folder / FILE_NAME)
+
+
+def read(folder: str | Path) -> pd.DataFrame:
+    """Reads the manifest of `folder`.
+
+    Raises:
+        FileNotFoundError: the folder has no manifest.
+        ValueError: it was written by another version of the schema.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} holds no {FILE_NAME}; is it the output of another stage?")
+    table = pq.read_table(path)
+    version = (table.schema.metadata or {}).get(b"expressnet_manifest_version", b"none").decode()
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"{path} has manifest version {version}; this code reads version {SCHEMA_VERSION}.")
+    return table.to_pandas()
+
+
+def digest(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
+    """Returns the SHA-256 of `columns` over the rows in the order of sha256.
+
+    Where the bytes lie (path, shard, offset) is not part of what they are, so it is left out by the callers.
+    """
+    hasher = hashlib.sha256(f"expressnet-manifest-{SCHEMA_VERSION}:{','.join(columns)}\n".encode())
+    ordered = frame.sort_values("sha256")
+    for row in zip(*(ordered[column] for column in columns), strict=True):
+        hasher.update(("\x1f".join(map(str, row)) + "\n").encode())
+    return hasher.hexdigest()
+
+
+DATASET_COLUMNS = (
+    "sha256", "label", "source_split", "subject", "copies", "bytes", "format", "width", "height", "problem",
+)  # fmt: skip
+SPLIT_COLUMNS = ("sha256", "label", "split")
