@@ -17,8 +17,11 @@ def _require(condition: bool, name: str, requirement: str, value: Any) -> None:
 
 
 def digest_fields(config: Any) -> dict[str, Any]:
-    """Returns a stage's settings as plain values, for digests and provenance."""
-    return dataclasses.asdict(config)
+    """Returns a stage's settings as plain values, for digests and provenance.
+
+    The number of processes is left out: it changes how long a stage takes, not what comes out.
+    """
+    return {name: value for name, value in dataclasses.asdict(config).items() if name != "num_workers"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

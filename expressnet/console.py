@@ -84,16 +84,22 @@ def stage(name: str, about: str) -> Iterator[Entry]:
         raise
     finally:
         outcome["seconds"] = round(time.monotonic() - started, 1)
-        _write_journal(name, outcome)
+        # The journal must not hide the stage's own error when the disk is full.
+        with contextlib.suppress(OSError):
+            if folder := run_dir():
+                write_journal(folder, name, outcome)
     say(f"done in {outcome['seconds']:.1f} s")
 
 
-def _write_journal(name: str, outcome: dict[str, Any]) -> None:
-    run_dir = os.environ.get(RUN_DIR_VARIABLE)
-    if run_dir:
-        # The journal must not hide the stage's own error when the disk is full.
-        with contextlib.suppress(OSError):
-            storage.write_json(Path(run_dir) / "journal" / f"{name}.json", outcome)
+def run_dir() -> Path | None:
+    """Returns the folder of the run that this process belongs to, None outside a run."""
+    folder = os.environ.get(RUN_DIR_VARIABLE)
+    return Path(folder) if folder else None
+
+
+def write_journal(folder: Path, name: str, outcome: dict[str, Any]) -> None:
+    """Writes the journal entry of one stage into a run's folder."""
+    storage.write_json(folder / "journal" / f"{name}.json", outcome)
 
 
 def explain(error: BaseException) -> str:

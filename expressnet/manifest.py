@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -98,3 +99,8 @@ DATASET_COLUMNS = (
     "sha256", "label", "source_split", "subject", "copies", "bytes", "format", "width", "height", "problem",
 )  # fmt: skip
 SPLIT_COLUMNS = ("sha256", "label", "split")
+
+
+def class_indices(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Returns int64[rows], the place of every row's label in `classes`."""
+    return frame["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(np.int64)

@@ -67,14 +67,14 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: str | Path) -> Any:
     """Reads one JSON file.
 
     Raises:
         ValueError: the file is no JSON.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(Path(path).read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is no valid JSON ({error}); was it edited or cut off?") from error
 

@@ -1,0 +1,1 @@
+"""The graphs, and what runs, compiles and submits them (`python -m pipelines --help`)."""

@@ -1,0 +1,21 @@
+from typing import NamedTuple
+
+from kfp import dsl
+
+from components import _images
+
+
+@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+def ingest(
+    dataset: str, data_uri: str, limit: int, workspace: str, photos: dsl.Output[dsl.Dataset]
+) -> NamedTuple("Outputs", [("dataset_digest", str)]):
+    """Reads a data set into a content-addressed folder: manifest and tar shards."""
+    from expressnet import config, console, ingest
+
+    with console.stage("ingest", f"Reading {dataset} from {data_uri or 'its usual place'}") as journal:
+        settings = config.IngestConfig(dataset=dataset, limit=limit)
+        report = ingest.run(data_uri, f"{workspace}/datasets", settings)
+        journal.update(report)
+    photos.uri = report["path"]
+    photos.metadata.update(report)
+    return (report["dataset_digest"],)

@@ -1,0 +1,17 @@
+from kfp import dsl
+
+from components import _images
+
+
+@dsl.component(base_image=_images.REGISTRY, install_kfp_package=False)
+def register(
+    model: dsl.Input[dsl.Model], evaluation: dsl.Input[dsl.Artifact], workspace: str,
+    registration: dsl.Output[dsl.Artifact],
+):  # fmt: skip
+    """Puts the model into the registry, once."""
+    from expressnet import console, register
+
+    with console.stage("register", "Registering the model with MLflow") as journal:
+        report = register.run(model.path, evaluation.path, registration.path, workspace)
+        journal.update(report)
+    registration.metadata.update(report)

@@ -1,0 +1,20 @@
+from kfp import dsl
+
+from components import _images
+
+
+@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+def validate(
+    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, min_per_class: int,
+    validation: dsl.Output[dsl.Artifact], validation_report: dsl.Output[dsl.HTML],
+):  # fmt: skip
+    """Stops the run if the data would spoil the result."""
+    import shutil
+
+    from expressnet import config, console, validate
+
+    with console.stage("validate", "Checking the data with Great Expectations") as journal:
+        report = validate.run(photos.path, validation.path, config.ValidateConfig(min_per_class=min_per_class))
+        journal.update(report)
+    validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
+    shutil.copy(f"{validation.path}/report.html", validation_report.path)

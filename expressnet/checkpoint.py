@@ -1,0 +1,113 @@
+"""The state of a training between two epochs, on disk and back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from expressnet import storage
+
+_FOLDER = "epoch"
+
+
+@dataclasses.dataclass
+class State:
+    """What a training knows besides the network and the optimizer.
+
+    Attributes:
+        epoch: how many are finished.
+        history: one row of figures per finished epoch.
+        best_epoch: the chosen one, counted from 1; 0 before the first.
+        best_score: its score.
+        best_weights: its weights, in the order of `model.weights`.
+    """
+
+    epoch: int = 0
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float = -1.0
+    best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+    def finish_epoch(self, figures: dict[str, float], *, score: float, weights: list[np.ndarray]) -> None:
+        """Adds an epoch; among equal scores the earlier epoch stays the best."""
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch, **figures})
+        if score > self.best_score:
+            self.best_epoch, self.best_score, self.best_weights = self.epoch, score, weights
+
+
+class Checkpoints:
+    """Keeps the last finished epoch below a folder that belongs to one training."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def save(self, model: keras.Model, state: State) -> None:
+        """Writes all variables and `state`; the epoch before is deleted once this one stands."""
+        with storage.committed_dir(self._folder / f"{_FOLDER}-{state.epoch:04d}") as partial:
+            np.savez(partial / "variables.npz", *_values(_variables(model)))
+            np.savez(partial / "best_weights.npz", *state.best_weights)
+            fields = {name: value for name, value in vars(state).items() if name != "best_weights"}
+            storage.write_json(partial / "state.json", fields)
+        for old in self._finished()[:-1]:
+            shutil.rmtree(old)
+
+    def restore(self, model: keras.Model) -> State | None:
+        """Puts the last finished epoch into a built and compiled model; returns None if there is none."""
+        finished = self._finished()
+        if not finished:
+            return None
+        for variable, value in zip(_variables(model), _read(finished[-1] / "variables.npz"), strict=True):
+            variable.assign(value)
+        fields = storage.read_json(finished[-1] / "state.json")
+        return State(**fields, best_weights=_read(finished[-1] / "best_weights.npz"))
+
+    def remove(self) -> None:
+        """Deletes the checkpoints of a training that is done."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _finished(self) -> list[Path]:
+        folders = sorted(self._folder.glob(f"{_FOLDER}-*"))
+        return [folder for folder in folders if folder.suffix != storage.PARTIAL_SUFFIX]
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Returns weights, dropout seeds, optimizer slots and step counter."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _values(variables: list[Any]) -> list[np.ndarray]:
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _read(path: Path) -> list[np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+def averaged_weights(model: keras.Model) -> list[np.ndarray]:
+    """Returns the weights to evaluate: the optimizer's moving average where it keeps one."""
+    weights = {id(weight): keras.ops.convert_to_numpy(weight) for weight in model.weights}
+    if model.optimizer.use_ema:
+        averages = model.optimizer._model_variables_moving_average
+        for weight, average in zip(model.trainable_variables, averages, strict=True):
+            weights[id(weight)] = keras.ops.convert_to_numpy(average)
+    return list(weights.values())
+
+
+@contextlib.contextmanager
+def borrowed_weights(model: keras.Model, weights: list[np.ndarray]) -> Iterator[None]:
+    """Gives a model other weights for a while."""
+    own = _values(model.weights)
+    for variable, value in zip(model.weights, weights, strict=True):
+        variable.assign(value)
+    yield
+    for variable, value in zip(model.weights, own, strict=True):
+        variable.assign(value)

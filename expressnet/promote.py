@@ -1,0 +1,103 @@
+"""Decides on the same test rows whether a new model becomes the champion."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from expressnet import bundle, console, faces, manifest, metrics, pixels, registry, shards, storage
+from expressnet import config as configs
+from expressnet.config import CropConfig, PromoteConfig
+
+DECISION_FILE = "promotion.json"
+
+
+def run(
+    dataset_dir: str, split_dir: str, evaluation_dir: str, registration_dir: str, out_dir: str, workspace: str,
+    config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Compares the challenger with the champion on the challenger's test rows and swaps the pointer if it is better.
+
+    Returns:
+        The report: whether it was promoted and why.
+
+    Raises:
+        storage.ConflictError: somebody else promoted in between; run again to compare with the new champion.
+    """
+    challenger = storage.read_json(Path(registration_dir) / "registration.json")
+    evaluation = storage.read_json(Path(evaluation_dir) / "evaluation.json")
+    models = registry.Registry(workspace)
+    name = challenger["model_name"]
+    models.heal_alias(name)
+    champion = models.champion(name)
+    decision = _decide(challenger, evaluation, champion, models, dataset_dir, split_dir, workspace, config)
+    if decision["promoted"]:
+        models.set_champion(name, expected=champion, new=_record(challenger, champion, decision, config))
+    with storage.committed_dir(out_dir) as partial:
+        storage.write_json(partial / DECISION_FILE, decision)
+    console.say(f"{'PROMOTED' if decision['promoted'] else 'not promoted'}: {decision['reason']}")
+    return decision
+
+
+def _decide(
+    challenger: dict[str, Any], evaluation: dict[str, Any], champion: dict[str, Any] | None,
+    models: registry.Registry, dataset_dir: str, split_dir: str, workspace: str, config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    decision = {
+        "model_name": challenger["model_name"], "version": challenger["version"],
+        "champion_before": champion["version"] if champion else "", "intended_use": config.intended_use,
+        "num_test": evaluation["num_test"], "split_digest": evaluation["split_digest"],
+        "macro_f1": evaluation["metrics"]["macro_f1"]["value"],
+        "accuracy": evaluation["metrics"]["accuracy"]["value"],
+    }  # fmt: skip
+    if champion is None:
+        return {**decision, "promoted": True, "reason": "the first model of its name becomes champion"}
+    if champion["model_digest"] == challenger["model_digest"]:
+        return {**decision, "promoted": False, "reason": "it is the champion already"}
+    opponent = bundle.Bundle(models.model_dir(champion["run_id"]))
+    if opponent.classes != evaluation["classes"]:
+        reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
+        return {**decision, "promoted": False, "reason": reason}
+    figures = predict_test(opponent, dataset_dir, split_dir, workspace)
+    gain = decision["macro_f1"] - figures["macro_f1"]
+    better = gain > config.min_gain
+    reason = (
+        f"macro-F1 {decision['macro_f1']:.3f} against {figures['macro_f1']:.3f} of the champion {champion['version']} "
+        f"on the same {evaluation['num_test']:,} test images ({gain:+.3f}; more than {config.min_gain:+.3f} is needed)"
+    )
+    if champion["split_digest"] != evaluation["split_digest"]:
+        reason += "; the champion was trained on another split and may have seen some of these images"
+    return {**decision, "promoted": better, "reason": reason, "champion_macro_f1": figures["macro_f1"],
+            "champion_accuracy": figures["accuracy"], "gain": gain}  # fmt: skip
+
+
+def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: str) -> dict[str, float]:
+    """Returns a model's headline figures on the test rows, cropped the way that model wants them."""
+    split = manifest.read(split_dir)
+    test_sha256 = split.loc[split["split"] == "test", "sha256"]
+    photos = manifest.read(dataset_dir)
+    photos = photos[photos["sha256"].isin(test_sha256)].reset_index(drop=True)
+    with tempfile.TemporaryDirectory(dir=scratch_dir) as scratch:
+        crops: pd.DataFrame = faces.crop_all(
+            photos, dataset_dir, Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
+        )
+        prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
+    return metrics.headline(manifest.class_indices(crops, model.classes), prediction.probabilities)
+
+
+def _record(
+    challenger: dict[str, Any], champion: dict[str, Any] | None, decision: dict[str, Any], config: PromoteConfig
+) -> dict[str, Any]:
+    """Returns what the champion pointer will say."""
+    return {
+        **{key: challenger[key] for key in ("model_name", "version", "number", "run_id", "model_digest")},
+        "split_digest": decision["split_digest"],
+        "promoted_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "previous": champion["version"] if champion else "",
+        "reason": decision["reason"],
+        "settings": configs.digest_fields(config),
+    }

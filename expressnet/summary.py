@@ -1,0 +1,88 @@
+"""What a run did, written whatever happened: for machines, and in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from expressnet import console, storage
+from expressnet.report import AI_ACT_NOTE, OPTIMISTIC_NOTE
+
+SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
+STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register", "promote")
+
+
+def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
+    """Collects the journal of the run's stages into `run_summary.json` and Markdown.
+
+    Args:
+        markdown_path: file for the run view; where the run has a folder of its own
+            (EXPRESSNET_RUN_DIR), `run_summary.json` and a copy go there, otherwise `run_summary.json` beside it.
+        state: how the pipeline ended, in the words of Kubeflow Pipelines, e.g. SUCCEEDED.
+        error: the orchestrator's error message, "" if there is none.
+
+    Returns:
+        The summary.
+    """
+    run_dir = console.run_dir() or Path(markdown_path).parent
+    journal = {path.stem: storage.read_json(path) for path in sorted((run_dir / "journal").glob("*.json"))}
+    failed = next((name for name in STAGES if journal.get(name, {}).get("status") == "failed"), "")
+    summary = {
+        "state": state,
+        "failed_stage": failed,
+        "error": journal[failed]["error"] if failed else error,
+        "stages": {name: journal[name] for name in STAGES if name in journal},
+    }
+    text = markdown(summary).encode()
+    storage.write_json(run_dir / SUMMARY_FILE, summary)
+    storage.write_bytes(run_dir / MARKDOWN_FILE, text)
+    storage.write_bytes(Path(markdown_path), text)
+    return summary
+
+
+def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Says the outcome as (topic, sentence) pairs, for the terminal and for Markdown."""
+    reports = {name: entry.get("report", {}) for name, entry in summary["stages"].items()}
+    said = []
+    if ingest := reports.get("ingest"):
+        said.append(("data", f"{ingest['dataset']}: {ingest['num_examples']:,} examples of {ingest['num_records']:,} "
+                             f"records ({ingest['num_duplicates']:,} duplicates, {ingest['num_conflicting']:,} with "
+                             f"conflicting labels), digest {ingest['dataset_digest'][:8]}"))  # fmt: skip
+    if split := reports.get("split"):
+        people = f", {split['num_subjects']} people kept apart" if split["num_subjects"] else ""
+        said.append(("split", f"{split['protocol']}: train {split['num_train']:,}, val {split['num_val']:,}, "
+                              f"test {split['num_test']:,}{people}, digest {split['split_digest'][:8]}"))  # fmt: skip
+    if train := reports.get("train"):
+        said.append(("training", f"preset {train['preset']}, {train['parameters']:,} parameters, best epoch "
+                                 f"{train['best_epoch']} of {train['epochs']}"))  # fmt: skip
+    if found := reports.get("evaluate"):
+        note = f" -- {OPTIMISTIC_NOTE}" if found["protocol"] == "paper" else ""
+        said.append(("accuracy", f"{found['accuracy']:.3f} ({found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}"
+                                 f", 95 %) on {found['num_test']:,} test images; macro-F1 {found['macro_f1']:.3f}; "
+                                 f"the most frequent class alone: {found['majority_rate']:.3f}{note}"))  # fmt: skip
+    if registered := reports.get("register"):
+        new = "" if registered["is_new"] else " (was there before)"
+        said.append(("version", f"{registered['model_name']} {registered['version']}{new}"))
+    if promotion := reports.get("promote"):
+        said.append(("promoted", f"{'yes' if promotion['promoted'] else 'no'}: {promotion['reason']}"))
+        said.append(("intended use", promotion["intended_use"] or "not stated; say it with INTENDED_USE=\"...\""))
+    if summary["error"]:
+        said.append(("failed", f"{summary['failed_stage'] or 'pipeline'}: {summary['error']}"))
+    return said
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """Returns the summary as Markdown for the run view."""
+    rows = "\n".join(f"| {topic} | {_cell(sentence)} |" for topic, sentence in lines(summary))
+    times = "\n".join(
+        f"| {name} | {'reused' if entry.get('reused') else entry['status']} | {entry['seconds']} |"
+        for name, entry in summary["stages"].items()
+    )
+    return (
+        f"# Run {summary['state'].lower()}\n\n| | |\n|---|---|\n{rows}\n\n"
+        f"| stage | outcome | seconds |\n|---|---|---|\n{times}\n\n{AI_ACT_NOTE}\n"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")

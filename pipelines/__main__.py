@@ -1,0 +1,90 @@
+"""Command line: `python -m pipelines run|compile`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from expressnet import config, datasets
+from pipelines import catalog, local
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0 done, 1 failed, 2 wrong arguments."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except local.RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last finished stage or epoch", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines", description="Runs or compiles ExpressNet's pipelines.",
+        epilog="Example: python -m pipelines run train --dataset fer2013 --data-uri ~/fer2013.csv --preset small",
+    )  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
+    compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="folder (default %(default)s)")
+    compile_parser.set_defaults(command=_compile)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    run = commands.add_parser(
+        "run", help="run a pipeline on this machine", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    run.add_argument("pipeline", choices=catalog.NAMES)
+    run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
+    run.add_argument("--data-uri", default="", help="where the data set lies; not needed for demo")
+    run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
+    run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
+    run.add_argument("--seed", type=int, default=config.SplitConfig.seed, help="of split and training")
+    run.add_argument("--limit", type=_count, default=0, help="at most so many examples, stratified; 0 is all")
+    run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
+    run.add_argument("--margin", type=float, default=config.CropConfig.margin,
+                     help="context around a face, as a fraction of the box side")  # fmt: skip
+    run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)
+    run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
+    run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
+    run.set_defaults(command=_run)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be 0 or more; got {value}")
+    return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    names = ("dataset", "data_uri", "preset", "protocol", "seed", "limit", "epochs", "margin", "detector", "intended_use")
+    arguments = {name: getattr(options, name) for name in names}
+    if arguments["data_uri"] and "://" not in arguments["data_uri"]:
+        arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
+    local.run(options.pipeline, arguments, options.out)
+    return 0
+
+
+def _compile(options: argparse.Namespace) -> int:
+    from kfp.compiler import Compiler
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in catalog.NAMES:
+        path = options.out / f"{name}.yaml"
+        Compiler().compile(catalog.load(name), str(path))
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    # TensorFlow's and kfp's own chatter would drown the answer; the log of a run has it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.exit(main())

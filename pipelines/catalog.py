@@ -1,0 +1,13 @@
+"""Which pipelines there are."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+NAMES = ("train",)
+
+
+def load(name: str) -> Any:
+    """Returns the compiled-on-import pipeline of module `pipelines.<name>`."""
+    return getattr(importlib.import_module(f"pipelines.{name}"), name)

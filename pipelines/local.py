@@ -1,0 +1,134 @@
+"""Runs a pipeline on this machine: no cluster, no cloud account, no container."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from expressnet import console, storage, summary
+from pipelines.screen import Screen
+
+_LOG_FILE = "run.log"
+
+
+class RunError(Exception):
+    """A run that can't start or did not succeed; the message is for people."""
+
+
+def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
+    """Runs a pipeline through kfp.local and prints its summary.
+
+    Results of an earlier run over the same content, settings and code are reused.
+
+    Args:
+        pipeline_name: module of this package.
+        arguments: of the pipeline, without `workspace`.
+        out_dir: the workspace; made if it is missing.
+
+    Raises:
+        RunError: the workspace can't be used, or a stage failed.
+    """
+    workspace = _prepared(out_dir)
+    with _exclusive(workspace):
+        storage.remove_partials(workspace / "artifacts")
+        started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        run_dir = workspace / "runs" / f"{started}-{pipeline_name}-{arguments['dataset']}"
+        terminal = Console(file=sys.stdout)  # as it is now; stdout is redirected later
+        try:
+            run_dir.mkdir(parents=True)
+            with (run_dir / _LOG_FILE).open("w", errors="replace") as log:
+                _execute(pipeline_name, {**arguments, "workspace": str(workspace)}, workspace, run_dir, log, terminal)
+        except OSError as error:
+            raise RunError(console.explain(error)) from error
+        _tell(run_dir, terminal)
+
+
+def _prepared(out_dir: Path) -> Path:
+    workspace = out_dir.expanduser().absolute()
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        storage.write_bytes(workspace / ".writable", b"")
+    except OSError as error:
+        raise RunError(
+            f"OUT={workspace} can't be written ({error.strerror}). Set OUT= to a folder on a disk that is writable "
+            "and has some space."
+        ) from error
+    return workspace
+
+
+@contextlib.contextmanager
+def _exclusive(workspace: Path) -> Iterator[None]:
+    try:
+        with storage.lock(workspace / ".run.lock", wait=False):
+            yield
+    except BlockingIOError as error:
+        raise RunError(f"Another run is using OUT={workspace}. Wait for it or set another OUT=.") from error
+
+
+def _execute(
+    pipeline_name: str, arguments: dict[str, Any], workspace: Path, run_dir: Path, log: Any, terminal: Console
+) -> None:
+    os.environ[console.RUN_DIR_VARIABLE] = str(run_dir)
+    os.environ["PYTHONUNBUFFERED"] = "1"  # otherwise the stages' lines come in blocks
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    cache_dir = workspace / "cache"
+
+    def reuse(task: str, key: str) -> None:
+        entry = _cached_report(cache_dir, key)
+        if task in summary.STAGES:
+            screen.show(task, "unchanged; the earlier result is used")
+            console.write_journal(
+                run_dir, task, {"stage": task, "status": "succeeded", "reused": True, "seconds": 0.0, "report": entry}
+            )
+
+    screen = Screen(log, terminal, reuse)
+    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+        # Imported here so that `--help` and wrong arguments answer at once.
+        from kfp import local
+
+        from pipelines import catalog
+
+        local.init(
+            local.SubprocessRunner(use_venv=False), pipeline_root=str(workspace / "artifacts"),
+            enable_caching=True, cache_root=str(cache_dir),
+        )  # fmt: skip
+        # A failed task: the stage's own message and the summary say what went wrong.
+        with contextlib.suppress(RuntimeError):
+            catalog.load(pipeline_name)(**arguments)
+
+
+def _cached_report(cache_dir: Path, key: str) -> dict[str, Any]:
+    """Returns the report that a cached task left in the metadata of its artifacts."""
+    outputs = storage.read_json(next(cache_dir.glob(f"{key}*.json")))
+    report: dict[str, Any] = {}
+    for output in outputs.values():
+        if isinstance(output, dict):
+            report |= output.get("metadata", {})
+    # Kubeflow hands every number of the metadata over as a float.
+    return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in report.items()}
+
+
+def _tell(run_dir: Path, terminal: Console) -> None:
+    path = run_dir / summary.SUMMARY_FILE
+    if not path.exists():
+        raise RunError(f"The run ended without a summary; {run_dir / _LOG_FILE} has the details.")
+    found = storage.read_json(path)
+    terminal.print()
+    for topic, sentence in summary.lines(found):
+        terminal.print(f"[bold]{topic:<13}[/]", end="")
+        terminal.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    report = found["stages"].get("evaluate", {}).get("report", {}).get("report_path")
+    for topic, place in (("report", report), ("summary", path), ("log", run_dir / _LOG_FILE)):
+        if place:
+            terminal.print(f"[bold]{topic:<13}[/]{place}", highlight=False, soft_wrap=True)
+    sys.stdout.flush()
+    if found["state"] != "SUCCEEDED" or found["failed_stage"]:
+        raise RunError(f"The run failed in the stage {found['failed_stage'] or '?'}; run the same command again to go on "
+                       f"from there once the cause is mended.")  # fmt: skip

@@ -1,0 +1,86 @@
+"""From raw photographs to a promoted model."""
+
+from kfp import dsl
+
+from components.crop import crop
+from components.evaluate import evaluate
+from components.ingest import ingest
+from components.promote import promote
+from components.register import register
+from components.split import split
+from components.summary import summary
+from components.train import train as train_stage
+from components.validate import validate
+from expressnet import code
+from expressnet.config import CropConfig, IngestConfig, PromoteConfig, SplitConfig, ValidateConfig
+
+
+@dsl.pipeline(name="expressnet-train", description=__doc__)
+def train(
+    workspace: str,
+    dataset: str = IngestConfig.dataset,
+    data_uri: str = "",
+    preset: str = "small",
+    protocol: str = SplitConfig.protocol,
+    seed: int = SplitConfig.seed,
+    limit: int = IngestConfig.limit,
+    epochs: int = 0,
+    min_per_class: int = ValidateConfig.min_per_class,
+    margin: float = CropConfig.margin,
+    detector: str = CropConfig.detector,
+    intended_use: str = PromoteConfig.intended_use,
+):
+    """Ingests, validates, crops, splits, trains, evaluates, registers and promotes.
+
+    Args:
+        workspace: folder for data, artifacts and the registry.
+        dataset: name of the data set.
+        data_uri: where it lies; empty for the embedded demo set.
+        preset: size of the network and its training recipe: paper, small or tiny.
+        protocol: honest (train/val/test) or paper (the authors' own, selected on the test split).
+        seed: of the split and the training.
+        limit: at most this many examples, a stratified sample; 0 takes all.
+        epochs: passes over the training split; 0 takes the preset's own.
+        min_per_class: fewest examples of a class that pass validation.
+        margin: context around a face, as a fraction of the box side.
+        detector: BlazeFace model, short_range or full_range.
+        intended_use: what the model is meant for; recorded with a promotion.
+    """
+    with dsl.ExitHandler(summary().set_display_name("summary")):
+        # Reads the source every time: its digests decide what of the rest is still fresh.
+        source = ingest(dataset=dataset, data_uri=data_uri, limit=limit, workspace=workspace)
+        source.set_caching_options(False)
+        photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
+
+        checked = validate(
+            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
+            min_per_class=min_per_class,
+        )  # fmt: skip
+        cropped = crop(
+            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"), preset=preset,
+            margin=margin, detector=detector,
+        ).after(checked)  # fmt: skip
+        faces = cropped.outputs["faces"]
+        divided = split(
+            faces=faces, crops_digest=cropped.outputs["crops_digest"], code_digest=code.digest("split"),
+            protocol=protocol, seed=seed,
+        )  # fmt: skip
+        splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
+
+        trained = train_stage(
+            faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
+            seed=seed, epochs=epochs, workspace=workspace,
+        )  # fmt: skip
+        evaluated = evaluate(
+            model=trained.outputs["model"], faces=faces, splits=splits, model_digest=trained.outputs["model_digest"],
+            split_digest=split_digest, code_digest=code.digest("evaluate"), workspace=workspace,
+        )  # fmt: skip
+
+        # The registry changes behind our back, so these two always look; both do nothing twice.
+        registered = register(
+            model=trained.outputs["model"], evaluation=evaluated.outputs["evaluation"], workspace=workspace
+        ).set_caching_options(False)
+        promote(
+            photos=photos, splits=splits, evaluation=evaluated.outputs["evaluation"],
+            registration=registered.outputs["registration"], workspace=workspace, intended_use=intended_use,
+        ).set_caching_options(False)  # fmt: skip
