@@ -11,10 +11,12 @@ def crop(
     faces: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""
-    from expressnet import config, console, crop
-    from expressnet.model import presets
+    from expressnet import config, console
 
     with console.stage("crop", "Cutting out faces with BlazeFace") as journal:
+        from expressnet import crop
+        from expressnet.model import presets
+
         settings = config.CropConfig(size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector)
         report = crop.run(photos.path, faces.path, settings)
         journal.update(report)

@@ -13,9 +13,11 @@ def evaluate(
     """Opens the test split once, with the model as it was saved."""
     import shutil
 
-    from expressnet import config, console, evaluate, storage
+    from expressnet import config, console
 
     with console.stage("evaluate", "Measuring the saved model on the test split") as journal:
+        from expressnet import evaluate, storage
+
         found = evaluate.run(
             model.path, faces.path, splits.path, evaluation.path, f"{workspace}/work", config.EvaluateConfig()
         )

@@ -9,9 +9,11 @@ def promote(
     registration: dsl.Input[dsl.Artifact], workspace: str, intended_use: str, promotion: dsl.Output[dsl.Artifact],
 ):  # fmt: skip
     """Decides on the same test rows whether the model becomes the champion."""
-    from expressnet import config, console, promote
+    from expressnet import config, console
 
     with console.stage("promote", "Comparing with the champion") as journal:
+        from expressnet import promote
+
         report = promote.run(
             photos.path, splits.path, evaluation.path, registration.path, promotion.path, workspace,
             config.PromoteConfig(intended_use=intended_use),

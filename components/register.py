@@ -9,9 +9,11 @@ def register(
     registration: dsl.Output[dsl.Artifact],
 ):  # fmt: skip
     """Puts the model into the registry, once."""
-    from expressnet import console, register
+    from expressnet import console
 
     with console.stage("register", "Registering the model with MLflow") as journal:
+        from expressnet import register
+
         report = register.run(model.path, evaluation.path, registration.path, workspace)
         journal.update(report)
     registration.metadata.update(report)

@@ -11,9 +11,11 @@ def split(
     splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):  # fmt: skip
     """Says who is trained on, selected on and tested on."""
-    from expressnet import config, console, split
+    from expressnet import config, console
 
     with console.stage("split", "Dividing into train, val and test") as journal:
+        from expressnet import split
+
         report = split.run(faces.path, splits.path, config.SplitConfig(protocol=protocol, seed=seed))
         journal.update(report)
     splits.metadata.update(report, crops_digest=crops_digest, code_digest=code_digest)

@@ -11,9 +11,11 @@ def train(
     seed: int, epochs: int, workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
-    from expressnet import config, console, train
+    from expressnet import config, console
 
     with console.stage("train", "Training ExpressNet-MoE") as journal:
+        from expressnet import train
+
         settings = config.recipe(preset, seed=seed, epochs=epochs)
         report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings)
         journal.update(report)

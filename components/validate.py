@@ -11,9 +11,11 @@ def validate(
     """Stops the run if the data would spoil the result."""
     import shutil
 
-    from expressnet import config, console, validate
+    from expressnet import config, console
 
     with console.stage("validate", "Checking the data with Great Expectations") as journal:
+        from expressnet import validate
+
         report = validate.run(photos.path, validation.path, config.ValidateConfig(min_per_class=min_per_class))
         journal.update(report)
     validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,9 +70,7 @@ class Detector:
 
     def detect(self, rgb: np.ndarray) -> list[Face]:
         """Returns the faces of uint8[height, width, 3], most confident first."""
-        image = self._mediapipe.Image(
-            image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb)
-        )
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
         height, width = rgb.shape[:2]
         return [_face(detection, width, height) for detection in self._detector.detect(image).detections]
 
@@ -97,3 +96,31 @@ def _import_mediapipe() -> tuple[Any, Any, Any]:
     from mediapipe.tasks.python.core.base_options import BaseOptions
 
     return vision, BaseOptions, mediapipe
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Takes the model files out of a mediapipe wheel, checking their SHA-256.
+
+    Raises:
+        ValueError: a file is missing or another one.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        members = {PurePosixPath(name).name: name for name in archive.namelist()}
+        for name, expected in FILES.values():
+            data = archive.read(members[name]) if name in members else b""
+            if storage.bytes_sha256(data) != expected:
+                raise ValueError(f"{wheel.name} holds no {name} with sha256 {expected}; is it mediapipe 0.10.21?")
+            storage.write_bytes(folder / name, data)
+
+
+def _main(arguments: list[str]) -> int:
+    if arguments[0] == "unpack":
+        unpack(Path(arguments[1]), Path(arguments[2]))
+    os.environ[MODELS_DIR_VARIABLE] = arguments[-1]
+    for detector in FILES:
+        model_path(detector)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -15,6 +15,7 @@ import numpy as np
 from expressnet import storage
 
 _FOLDER = "epoch"
+_DONE = "done"
 
 
 @dataclasses.dataclass
@@ -44,10 +45,15 @@ class State:
 
 
 class Checkpoints:
-    """Keeps the last finished epoch below a folder that belongs to one training."""
+    """Keeps the last finished epoch of one training below `work_dir`/`key`.
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    The last one outlives the training, because its result may still get lost between here and the
+    orchestrator; the next training that ends removes it.
+    """
+
+    def __init__(self, work_dir: str | Path, key: str):
+        self._work_dir = Path(work_dir)
+        self._folder = self._work_dir / key
 
     def save(self, model: keras.Model, state: State) -> None:
         """Writes all variables and `state`; the epoch before is deleted once this one stands."""
@@ -69,9 +75,12 @@ class Checkpoints:
         fields = storage.read_json(finished[-1] / "state.json")
         return State(**fields, best_weights=_read(finished[-1] / "best_weights.npz"))
 
-    def remove(self) -> None:
-        """Deletes the checkpoints of a training that is done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def finish(self) -> None:
+        """Marks the training as done and deletes the checkpoints of others that are."""
+        for done in self._work_dir.glob(f"*/{_DONE}"):
+            if done.parent != self._folder:
+                shutil.rmtree(done.parent, ignore_errors=True)
+        storage.write_bytes(self._folder / _DONE, b"")
 
     def _finished(self) -> list[Path]:
         folders = sorted(self._folder.glob(f"{_FOLDER}-*"))

@@ -107,7 +107,8 @@ def explain(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"The disk is full ({cause.filename or 'while writing'}). Free some space or set OUT= to another disk."
+            where = cause.filename or "while writing"
+            return f"The disk is full ({where}). Free some space or set OUT= to another disk."
         if isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES):
             return f"No permission: {cause.filename} ({cause.strerror}). Set OUT= to a folder that can be written."
         if "disk is full" in str(cause) or "No space left on device" in str(cause):

@@ -48,7 +48,7 @@ def crop_all(frame: pd.DataFrame, dataset_dir: str, shards_dir: Path, config: Cr
         `crop_sha256`.
     """
     model_path = blazeface.model_path(config.detector)
-    tasks = [(row.sha256, shards.Location(row.shard, row.offset, row.size)) for row in frame.itertuples()]
+    tasks = list(zip(frame["sha256"], shards.locate(frame), strict=True))
     num_workers = min(config.num_workers or os.cpu_count() or 1, max(1, len(tasks) // 50))
     # Forked processes would inherit threads' locks in an unknown state.
     context = multiprocessing.get_context("spawn")
@@ -96,7 +96,8 @@ def _crop_one(task: tuple[str, shards.Location]) -> Crop:
     square = cut(rgb, box_xyxy, _worker.config.size_px)
     # Of the pixels, because the bytes of a PNG change with the version of the compression library.
     digest = storage.bytes_sha256(square.tobytes())
-    return Crop(sha256, images.encode_png(square), digest, face is not None, len(faces), face.score if face else 0.0, box_xyxy)
+    score = face.score if face else 0.0
+    return Crop(sha256, images.encode_png(square), digest, face is not None, len(faces), score, box_xyxy)
 
 
 def choose_face(faces: list[blazeface.Face], choice: str) -> blazeface.Face | None:
@@ -145,7 +146,7 @@ def cut(rgb: np.ndarray, box_xyxy: tuple[int, int, int, int], size_px: int) -> n
     """
     height, width = rgb.shape[:2]
     left, top, right, bottom = box_xyxy
-    inside = rgb[max(top, 0) : max(min(bottom, height), 1), max(left, 0) : max(min(right, width), 1)]
-    padding = ((max(-top, 0), max(bottom - height, 0)), (max(-left, 0), max(right - width, 0)), (0, 0))
-    padded = np.pad(inside, padding, mode="edge")
-    return np.asarray(Image.fromarray(padded).resize((size_px, size_px), Image.Resampling.BILINEAR))
+    rows = np.clip(np.arange(top, bottom), 0, height - 1)
+    columns = np.clip(np.arange(left, right), 0, width - 1)
+    box = Image.fromarray(rgb[np.ix_(rows, columns)])
+    return np.asarray(box.resize((size_px, size_px), Image.Resampling.BILINEAR))

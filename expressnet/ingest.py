@@ -149,7 +149,7 @@ def _store(
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / CONFLICTS_FILE, index=False)
     storage.write_json(partial / INFO_FILE, info)
     shutil.rmtree(out_dir, ignore_errors=True)
-    os.replace(partial, out_dir)
+    partial.replace(out_dir)
 
 
 def _write_shards(
@@ -166,7 +166,7 @@ def _write_shards(
             missing.append(group)
     if missing:
         rows = pd.concat(missing)
-        payloads = (_payload(row.sha256, row.format, records) for row in rows.itertuples())
+        payloads = (_payload(*row, records) for row in zip(rows["sha256"], rows["format"], strict=True))
         bar = console.progress(payloads, total=len(rows), unit="images stored")
         yield from shards.write(bar, folder, digits=digits)
 
@@ -174,5 +174,6 @@ def _write_shards(
 def _payload(sha256: str, image_format: str, records: dict[str, Record]) -> tuple[str, str, bytes]:
     data = records[sha256].read()
     if storage.bytes_sha256(data) != sha256:
-        raise ValueError(f"{records[sha256].uri} changed while it was read. Run again when nobody writes to the source.")
+        uri = records[sha256].uri
+        raise ValueError(f"{uri} changed while it was read. Run again when nobody writes to the source.")
     return sha256, image_format.lower() or "bin", data

@@ -43,7 +43,7 @@ def load(faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Pa
             )
         pixels[place] = rgb
 
-    tasks = enumerate(map(shards.Location, rows["shard"], rows["offset"], rows["size"]))
+    tasks = enumerate(shards.locate(rows))
     with ThreadPoolExecutor(2) as pool:
         for _ in console.progress(pool.map(decode, tasks), total=len(rows), unit="crops loaded"):
             pass

@@ -62,7 +62,7 @@ def _decide(
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {**decision, "promoted": False, "reason": reason}
-    figures = predict_test(opponent, dataset_dir, split_dir, workspace)
+    figures = predict_test(opponent, dataset_dir, split_dir, Path(workspace) / "work")
     gain = decision["macro_f1"] - figures["macro_f1"]
     better = gain > config.min_gain
     reason = (
@@ -75,13 +75,14 @@ def _decide(
             "champion_accuracy": figures["accuracy"], "gain": gain}  # fmt: skip
 
 
-def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: str) -> dict[str, float]:
+def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: Path) -> dict[str, float]:
     """Returns a model's headline figures on the test rows, cropped the way that model wants them."""
     split = manifest.read(split_dir)
     test_sha256 = split.loc[split["split"] == "test", "sha256"]
     photos = manifest.read(dataset_dir)
     photos = photos[photos["sha256"].isin(test_sha256)].reset_index(drop=True)
-    with tempfile.TemporaryDirectory(dir=scratch_dir) as scratch:
+    Path(scratch_dir).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
         crops: pd.DataFrame = faces.crop_all(
             photos, dataset_dir, Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
         )

@@ -37,7 +37,7 @@ def render(evaluation: dict[str, Any], history: pd.DataFrame, provenance: dict[s
         + html.section("Data and crops", _data_table(evaluation, classes))
         + html.section(
             "Experts",
-            html.paragraph("Mean gate of each expert by true class; the two largest gates of an image are used.", "soft"),
+            html.paragraph("Mean gate of each expert by true class; an image uses its two largest gates.", "soft"),
             *(_expert_part(name, evaluation["experts"][name], classes) for name in evaluation["experts"]),
         )
         + html.section("Provenance", html.table(("", ""), _provenance_rows(evaluation, provenance)))

@@ -14,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 MAX_SHARD_BYTES = 256 * 2**20
 FOLDER = "shards"
 
@@ -39,9 +41,7 @@ def shard_name(sha256: str, digits: int) -> str:
     return f"{sha256[:digits]}.tar"
 
 
-def write(
-    records: Iterable[tuple[str, str, bytes]], folder: Path, *, digits: int
-) -> Iterator[tuple[str, Location]]:
+def write(records: Iterable[tuple[str, str, bytes]], folder: Path, *, digits: int) -> Iterator[tuple[str, Location]]:
     """Writes (sha256, extension, payload) records, sorted by sha256, into shards; yields where each one went.
 
     Every shard gets its name by a rename once it is whole.
@@ -63,15 +63,18 @@ def write(
                 tar.addfile(member, io.BytesIO(payload))
                 padded = -(-len(payload) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
                 yield sha256, Location(name, tar.offset - padded, len(payload))
-        os.replace(partial, folder / name)
+        partial.replace(folder / name)
+
+
+def locate(frame: pd.DataFrame) -> list[Location]:
+    """Returns where the payload of every row of a manifest lies."""
+    return list(map(Location, frame["shard"], frame["offset"], frame["size"]))
 
 
 def locations(path: Path) -> dict[str, Location]:
     """Returns where each record of one finished shard lies, by sha256."""
     with tarfile.open(path) as tar:
-        return {
-            member.name.split(".")[0]: Location(path.name, member.offset_data, member.size) for member in tar
-        }
+        return {member.name.split(".")[0]: Location(path.name, member.offset_data, member.size) for member in tar}
 
 
 class Reader:

@@ -100,8 +100,6 @@ def draw(frame: pd.DataFrame, fraction: float, seed: int, *, by_subject: bool) -
         return drawn
     if counts.min() < 2:
         raise ValueError(f"Every class needs at least 2 images to be split; '{counts.idxmin()}' has {counts.min()}.")
-    _, part = train_test_split(
-        np.arange(len(frame)), test_size=fraction, random_state=seed, stratify=frame["label"]
-    )
+    _, part = train_test_split(np.arange(len(frame)), test_size=fraction, random_state=seed, stratify=frame["label"])
     drawn[part] = True
     return drawn

@@ -56,7 +56,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     _fsync_dir(path.parent)
@@ -96,7 +96,7 @@ def committed_dir(out_dir: str | Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        os.replace(partial, out_dir)
+        partial.replace(out_dir)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -134,7 +134,7 @@ def compare_and_set(path: Path, *, expected: dict | None, new: dict) -> None:
 
 def remove_partials(root: Path) -> int:
     """Deletes what killed stages left half-written below `root`; returns how many folders and files."""
-    leftovers = [path for path in root.rglob(f"*{PARTIAL_SUFFIX}")]
+    leftovers = list(root.rglob(f"*{PARTIAL_SUFFIX}"))
     for path in leftovers:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -65,7 +65,7 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         said.append(("version", f"{registered['model_name']} {registered['version']}{new}"))
     if promotion := reports.get("promote"):
         said.append(("promoted", f"{'yes' if promotion['promoted'] else 'no'}: {promotion['reason']}"))
-        said.append(("intended use", promotion["intended_use"] or "not stated; say it with INTENDED_USE=\"...\""))
+        said.append(("intended use", promotion["intended_use"] or 'not stated; say it with INTENDED_USE="..."'))
     if summary["error"]:
         said.append(("failed", f"{summary['failed_stage'] or 'pipeline'}: {summary['error']}"))
     return said

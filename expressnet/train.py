@@ -30,7 +30,7 @@ def run(faces_dir: str, split_dir: str, out_dir: str, work_dir: str, config: Tra
     """
     split = storage.read_json(Path(split_dir) / "split.json")
     key = storage.json_digest([split["split_digest"], split["crops"]["crops_digest"], configs.digest_fields(config)])
-    checkpoints = checkpoint.Checkpoints(Path(work_dir) / key)
+    checkpoints = checkpoint.Checkpoints(work_dir, key)
     with storage.lock(Path(work_dir) / f"{key}.lock", wait=True), storage.committed_dir(out_dir) as partial:
         data = _Data.read(faces_dir, split_dir, config, scratch_dir=work_dir)
         state, model = _fit(data, config, checkpoints, partial / LOGS_FOLDER)
@@ -51,7 +51,7 @@ def run(faces_dir: str, split_dir: str, out_dir: str, work_dir: str, config: Tra
             provenance=_provenance(config, split, report),
         )  # fmt: skip
         report["model_digest"] = bundle.digest(partial)
-    checkpoints.remove()
+        checkpoints.finish()
     return report
 
 
@@ -170,7 +170,8 @@ def _run_epoch(
     console.say(
         f"epoch {state.epoch}/{config.epochs}: train loss {fitted['loss'][0]:.3f} accuracy "
         f"{fitted['accuracy'][0]:.3f}; {data.selection_name} loss {measured['loss']:.3f} accuracy "
-        f"{measured['accuracy']:.3f} macro-F1 {measured['macro_f1']:.3f}{' *' if state.best_epoch == state.epoch else ''}"
+        f"{measured['accuracy']:.3f} macro-F1 {measured['macro_f1']:.3f}"
+        f"{' *' if state.best_epoch == state.epoch else ''}"
     )
 
 
@@ -197,9 +198,7 @@ def _batches(data: _Data, config: TrainConfig, epoch: int, steps: int) -> tf.dat
     return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def _measure(
-    model: keras.Model, weights: list[np.ndarray], data: _Data, config: TrainConfig
-) -> dict[str, float]:
+def _measure(model: keras.Model, weights: list[np.ndarray], data: _Data, config: TrainConfig) -> dict[str, float]:
     """Returns loss (without smoothing), accuracy and macro-F1 of `weights` on the selection split."""
     order = presets.PRESETS[config.preset].channel_order
     with checkpoint.borrowed_weights(model, weights):

@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
-    compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="folder (default %(default)s)")
+    compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
     return parser
 
@@ -65,8 +65,8 @@ def _count(text: str) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    names = ("dataset", "data_uri", "preset", "protocol", "seed", "limit", "epochs", "margin", "detector", "intended_use")
-    arguments = {name: getattr(options, name) for name in names}
+    other = ("command", "pipeline", "out")
+    arguments = {name: value for name, value in vars(options).items() if name not in other}
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
     local.run(options.pipeline, arguments, options.out)

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
     """
     workspace = _prepared(out_dir)
     with _exclusive(workspace):
-        storage.remove_partials(workspace / "artifacts")
+        for folder in ("artifacts", "work"):  # a killed ingest goes on from what it left in "datasets"
+            storage.remove_partials(workspace / folder)
         started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         run_dir = workspace / "runs" / f"{started}-{pipeline_name}-{arguments['dataset']}"
         terminal = Console(file=sys.stdout)  # as it is now; stdout is redirected later
@@ -84,12 +86,16 @@ def _execute(
         entry = _cached_report(cache_dir, key)
         if task in summary.STAGES:
             screen.show(task, "unchanged; the earlier result is used")
-            console.write_journal(
-                run_dir, task, {"stage": task, "status": "succeeded", "reused": True, "seconds": 0.0, "report": entry}
-            )
+            outcome = {"stage": task, "status": "succeeded", "reused": True, "seconds": 0.0, "report": entry}
+            console.write_journal(run_dir, task, outcome)
 
     screen = Screen(log, terminal, reuse)
-    with contextlib.redirect_stdout(screen), contextlib.redirect_stderr(screen):
+    with (
+        tempfile.TemporaryDirectory(prefix="expressnet-") as scratch,
+        contextlib.redirect_stdout(screen),
+        contextlib.redirect_stderr(screen),
+    ):
+        os.environ["TMPDIR"] = scratch  # kfp leaves a folder there for every task
         # Imported here so that `--help` and wrong arguments answer at once.
         from kfp import local
 
@@ -130,5 +136,7 @@ def _tell(run_dir: Path, terminal: Console) -> None:
             terminal.print(f"[bold]{topic:<13}[/]{place}", highlight=False, soft_wrap=True)
     sys.stdout.flush()
     if found["state"] != "SUCCEEDED" or found["failed_stage"]:
-        raise RunError(f"The run failed in the stage {found['failed_stage'] or '?'}; run the same command again to go on "
-                       f"from there once the cause is mended.")  # fmt: skip
+        raise RunError(
+            f"The run failed in the stage {found['failed_stage'] or '?'}. Once the cause is mended, the same command "
+            "goes on from there."
+        )

@@ -46,7 +46,7 @@ def train(
         detector: BlazeFace model, short_range or full_range.
         intended_use: what the model is meant for; recorded with a promotion.
     """
-    with dsl.ExitHandler(summary().set_display_name("summary")):
+    with dsl.ExitHandler(summary().set_caching_options(False)):
         # Reads the source every time: its digests decide what of the rest is still fresh.
         source = ingest(dataset=dataset, data_uri=data_uri, limit=limit, workspace=workspace)
         source.set_caching_options(False)
@@ -57,8 +57,8 @@ def train(
             min_per_class=min_per_class,
         )  # fmt: skip
         cropped = crop(
-            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"), preset=preset,
-            margin=margin, detector=detector,
+            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
+            preset=preset, margin=margin, detector=detector,
         ).after(checked)  # fmt: skip
         faces = cropped.outputs["faces"]
         divided = split(
@@ -72,8 +72,9 @@ def train(
             seed=seed, epochs=epochs, workspace=workspace,
         )  # fmt: skip
         evaluated = evaluate(
-            model=trained.outputs["model"], faces=faces, splits=splits, model_digest=trained.outputs["model_digest"],
-            split_digest=split_digest, code_digest=code.digest("evaluate"), workspace=workspace,
+            model=trained.outputs["model"], faces=faces, splits=splits,
+            model_digest=trained.outputs["model_digest"], split_digest=split_digest,
+            code_digest=code.digest("evaluate"), workspace=workspace,
         )  # fmt: skip
 
         # The registry changes behind our back, so these two always look; both do nothing twice.

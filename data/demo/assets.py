@@ -197,9 +197,7 @@ class Head:
         return self._masks[name]
 
 
-def morph(
-    vertices: np.ndarray, targets: list[tuple[np.ndarray, np.ndarray]], weights: list[float]
-) -> np.ndarray:
+def morph(vertices: np.ndarray, targets: list[tuple[np.ndarray, np.ndarray]], weights: list[float]) -> np.ndarray:
     """Adds weighted sparse offsets to the vertices; weight 0 changes nothing.
 
     Args:

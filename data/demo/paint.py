@@ -5,6 +5,7 @@ so that brows, lips and wrinkles move with every morph and no texture seam exist
 """
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 from assets import PARTS
@@ -88,13 +89,11 @@ def noise(rest: np.ndarray, lattice: np.ndarray, cells_per_dm: tuple[float, floa
     return ndimage.map_coordinates(lattice, coordinates, order=1, mode="grid-wrap")
 
 
-def distance_to_line(
-    points: np.ndarray, line: tuple[tuple[float, float], ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def distance_to_line(points: np.ndarray, line: tuple[tuple[float, float], ...]) -> tuple[np.ndarray, np.ndarray]:
     """Distance of points[n, 2] to a polyline, and how far along it (0 to 1) the nearest point lies."""
     best, along = np.full(len(points), np.inf), np.zeros(len(points))
     vertices = np.array(line)
-    for number, (start, end) in enumerate(zip(vertices[:-1], vertices[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(vertices)):
         step = end - start
         t = np.clip(((points - start) @ step) / (step @ step), 0, 1)
         distance = np.sqrt(((points - start - t[:, None] * step) ** 2).sum(axis=1))
@@ -157,9 +156,7 @@ def blush(rest: np.ndarray) -> np.ndarray:
 def shirt_alpha(rest: np.ndarray, collar_dm: float) -> np.ndarray:
     """1 on the shirt, 0 above its round collar, at rest[n, 3]; `collar_dm` is its height at the neck."""
     from_neck = np.hypot(rest[:, 0], rest[:, 2] - 0.1)
-    above = (
-        rest[:, 1] - collar_dm - np.clip(0.75 * (from_neck - 0.6), 0, 0.12) - np.maximum(from_neck - 1.2, 0)
-    )
+    above = rest[:, 1] - collar_dm - np.clip(0.75 * (from_neck - 0.6), 0, 0.12) - np.maximum(from_neck - 1.2, 0)
     return 1 - smoothstep(above, -0.015, 0.015)
 
 

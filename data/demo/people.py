@@ -111,9 +111,7 @@ def draw_details(rng: np.random.Generator) -> dict[str, float]:
     return weights
 
 
-def macro_weights(
-    ancestry: np.ndarray, male: float, old: float, muscle: float, heavy: float
-) -> dict[str, float]:
+def macro_weights(ancestry: np.ndarray, male: float, old: float, muscle: float, heavy: float) -> dict[str, float]:
     """Weights of MakeHuman's macro targets; every argument is a share in [0, 1] but `ancestry`, float[3]."""
     weights = {}
     build = {"minmuscle": max(0, 1 - 2 * muscle), "maxmuscle": max(0, 2 * muscle - 1)}
@@ -185,15 +183,11 @@ def pose_head(head: Head, person: Person, targets: dict[str, float]) -> np.ndarr
         float[v, 3], decimetres.
     """
     own = morph(head.vertices, [head.target(name) for name in person.shape], list(person.shape.values()))
-    scalp = hair_alpha(head.vertices, person.looks.hairline_dm) * (
-        np.arange(len(own)) <= head.last_skin_vertex
-    )
+    scalp = hair_alpha(head.vertices, person.looks.hairline_dm) * (np.arange(len(own)) <= head.last_skin_vertex)
     normals = raster.vertex_normals(own, head.triangles)
     own = own + normals * (scalp * person.looks.hair_length_dm)[:, None]
     is_eye = np.abs(head.vertices[:, None] - head.eye_centres).max(axis=2).min(axis=1) < 0.16
     crown_y = own[: head.last_skin_vertex + 1, 1].max()
-    middle = np.append(
-        own[is_eye].mean(axis=0)[:1], [crown_y - CROWN_TO_MIDDLE_DM, own[is_eye, 2].mean() - 0.75]
-    )
+    middle = np.append(own[is_eye].mean(axis=0)[:1], [crown_y - CROWN_TO_MIDDLE_DM, own[is_eye, 2].mean() - 0.75])
     posed = morph(own, [head.target(name) for name in targets], list(targets.values()))
     return posed - middle

@@ -22,16 +22,11 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Area-weighted unit normals: float[v, 3]; vertices of no triangle get zero."""
     a, b, c = (vertices[triangles[:, corner]] for corner in range(3))
     face_normals = np.cross(b - a, c - a)
-    sums = [
-        np.bincount(triangles.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices))
-        for axis in range(3)
-    ]
+    sums = [np.bincount(triangles.ravel(), np.repeat(face_normals[:, axis], 3), len(vertices)) for axis in range(3)]
     return normalise(np.stack(sums, axis=1))
 
 
-def project(
-    points: np.ndarray, distance: float, scale_px: float, centre_px: tuple[float, float]
-) -> np.ndarray:
+def project(points: np.ndarray, distance: float, scale_px: float, centre_px: tuple[float, float]) -> np.ndarray:
     """Projects points in front of a pinhole camera that looks along -z.
 
     A point in the plane z = 0 lands `scale_px` pixels per unit from the centre; nearer ones farther out.

@@ -15,9 +15,7 @@ SHADOW_BIAS_DM = 0.05
 SKIN_WRAP = np.array([0.34, 0.20, 0.14])
 
 
-def cast_shadow(
-    points: np.ndarray, triangles: np.ndarray, positions: np.ndarray, light_from: np.ndarray
-) -> np.ndarray:
+def cast_shadow(points: np.ndarray, triangles: np.ndarray, positions: np.ndarray, light_from: np.ndarray) -> np.ndarray:
     """Share of the key light that reaches positions[n, 3]: 0 in shadow, 1 lit, soft between.
 
     Args:
@@ -56,9 +54,7 @@ def soft_shadow(
     lit = np.zeros(surface.seen.shape)
     lit[surface.seen] = cast_shadow(points, triangles, surface.position, light_from)
     lit = blur_seen(lit, surface.seen, 0.018 * px_per_dm)[surface.seen]
-    is_bright = np.isin(
-        surface.part, [PARTS.index(name) for name in ("upper_teeth", "lower_teeth", "long_hair")]
-    )
+    is_bright = np.isin(surface.part, [PARTS.index(name) for name in ("upper_teeth", "lower_teeth", "long_hair")])
     return np.where(is_bright, np.clip(lit, 0.5, 1), np.clip(lit, 0, 1))
 
 

@@ -12,9 +12,7 @@ def linear(display_rgb: np.ndarray) -> np.ndarray:
 def draw_light(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Direction, key colour and ambient colour of the light."""
     azimuth, elevation = rng.uniform(-1.0, 1.0), rng.uniform(0.15, 0.85)
-    direction = np.array(
-        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
-    )
+    direction = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     warmth = rng.normal(0, 0.09)
     key = rng.uniform(0.62, 0.98) * np.array([1 + warmth, 1.0, 1 - 1.3 * warmth])
     tint = rng.normal(0, 0.05)

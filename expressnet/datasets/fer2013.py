@@ -42,9 +42,7 @@ def scan(data_uri: str) -> Source:
     path = existing_path(data_uri, ABOUT)
     csv_path = next((path / name for name in _CSV_NAMES if (path / name).is_file()), path)
     if csv_path.is_file():
-        return Source(
-            dataset_id="fer2013", layout=csv_path.name, classes=labels.CLASSES_7, records=_scan_csv(csv_path)
-        )
+        return Source(dataset_id="fer2013", layout=csv_path.name, classes=labels.CLASSES_7, records=_scan_csv(csv_path))
     source = folder.scan_tree(path, ABOUT)
     if "{train,test}" not in source.layout or source.classes != labels.CLASSES_7:
         raise ValueError(

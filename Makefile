@@ -1,0 +1,66 @@
+# ExpressNet. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PIPELINE ?= train
+DATASET ?= demo
+DATA_URI ?=
+PRESET ?= small
+PROTOCOL ?= honest
+OUT ?= out
+SEED ?= 52
+LIMIT ?= 0
+EPOCHS ?= 0
+INTENDED_USE ?=
+EXTRA ?= cpu
+# The recipes read these from the environment, so that no value is ever taken for shell code.
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE
+
+PYTHON := .venv/bin/python
+READY := .venv/.ready-$(EXTRA)
+
+.PHONY: help setup run test test-slow check format compile registry tensorboard clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= PRESET= PROTOCOL= LIMIT= EPOCHS= SEED= INTENDED_USE= OUT=;"
+	@echo "  $(PYTHON) -m pipelines run --help explains each."
+
+setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
+
+$(READY): uv.lock pyproject.toml scripts/setup.sh
+	@scripts/setup.sh $(EXTRA)
+	@touch $@
+
+run: $(READY) ## run a pipeline on this machine
+	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
+	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --epochs "$$EPOCHS" \
+	  --intended-use "$$INTENDED_USE" --out "$$OUT"
+
+test: $(READY) ## run the fast tests
+	@$(PYTHON) -m pytest
+
+test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
+	@$(PYTHON) -m pytest -m slow
+
+check: $(READY) ## lint, types, import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: $(READY) ## let ruff mend what it can
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format --quiet .
+
+compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines
+	@$(PYTHON) -m pipelines compile
+
+registry: $(READY) ## open the registry of OUT in MLflow's web page on this machine
+	@MLFLOW_DISABLE_TELEMETRY=true .venv/bin/mlflow ui --backend-store-uri "sqlite:///$$(realpath -m "$$OUT")/mlflow.db" --host 127.0.0.1
+
+tensorboard: $(READY) ## open the training curves of OUT in TensorBoard on this machine
+	@.venv/bin/tensorboard --logdir "$$OUT/artifacts" --host localhost
+
+clean: ## delete build results; data, models and registry in OUT stay
+	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
