@@ -27,4 +27,7 @@ def evaluate(
     whole = storage.read_json(f"{evaluation.path}/evaluation.json")
     headline_metrics.metadata.update({name: whole["metrics"][name]["value"] for name in whole["headlines"]})
     confusion_matrix.log_confusion_matrix(whole["classes"], whole["confusion"])
+    # The run view reads the metadata, but kfp.local's cache takes an artifact without a file for a lost one.
+    storage.write_json(headline_metrics.path, headline_metrics.metadata)
+    storage.write_json(confusion_matrix.path, {name: whole[name] for name in ("classes", "confusion")})
     shutil.copy(f"{evaluation.path}/report.html", report.path)

@@ -30,7 +30,7 @@ _stage = "expressnet"
 
 def say(text: str) -> None:
     """Prints a message for people, every line of it marked with the stage's name."""
-    for line in text.splitlines():
+    for line in text.encode("utf-8", "replace").decode().splitlines():
         print(f"[{_stage}] {line}", flush=True)
 
 
@@ -110,7 +110,10 @@ def explain(error: BaseException) -> str:
             where = cause.filename or "while writing"
             return f"The disk is full ({where}). Free some space or set OUT= to another disk."
         if isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES):
-            return f"No permission: {cause.filename} ({cause.strerror}). Set OUT= to a folder that can be written."
+            return (
+                f"No permission for {cause.filename} ({cause.strerror}). Mend the permissions, or set OUT= to a folder "
+                "that can be written if it is the output."
+            )
         if "disk is full" in str(cause) or "No space left on device" in str(cause):
             return f"The disk is full ({str(cause).splitlines()[0]}). Free some space or set OUT= to another disk."
         cause = cause.__cause__ or cause.__context__

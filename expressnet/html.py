@@ -54,7 +54,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _shown(cell: Any) -> str:
-    return f"{cell:.3f}" if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else str(cell)
+    is_count = isinstance(cell, int) and not isinstance(cell, bool)
+    return f"{cell:.3f}" if isinstance(cell, float) else f"{cell:,}" if is_count else str(cell)
 
 
 def png(data: bytes, alt: str) -> str:

@@ -38,6 +38,11 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
     console.say(f"found {len(source.records):,} examples, layout {source.layout}")
     facts, records = _read_all(source)
     kept, conflicts = merge_duplicates(facts)
+    if kept.empty:
+        raise ValueError(
+            f"Nothing remains of {len(facts):,} examples: each came with conflicting labels, "
+            f"{conflicts['source_uri'].iloc[0]} for example. Is every picture in one class folder only?"
+        )
     if config.limit:
         kept = stratified_sample(kept, config.limit)
     digest = manifest.digest(kept, manifest.DATASET_COLUMNS)
@@ -148,6 +153,7 @@ def _store(
     manifest.write(pd.concat([ordered, places], axis=1), partial, manifest.INGESTED)
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / CONFLICTS_FILE, index=False)
     storage.write_json(partial / INFO_FILE, info)
+    storage.remove_partials(partial)  # files that an earlier, killed run was writing
     shutil.rmtree(out_dir, ignore_errors=True)
     partial.replace(out_dir)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from expressnet import bundle, console, faces, manifest, metrics, pixels, registry, shards, storage
 from expressnet import config as configs
+from expressnet import console, faces, manifest, metrics, pixels, registry, shards, storage
 from expressnet.config import CropConfig, PromoteConfig
+
+if TYPE_CHECKING:
+    from expressnet import bundle
 
 DECISION_FILE = "promotion.json"
 
@@ -58,6 +61,8 @@ def _decide(
         return {**decision, "promoted": True, "reason": "the first model of its name becomes champion"}
     if champion["model_digest"] == challenger["model_digest"]:
         return {**decision, "promoted": False, "reason": "it is the champion already"}
+    from expressnet import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
+
     opponent = bundle.Bundle(models.model_dir(champion["run_id"]))
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
         "protocol": config.protocol,
         "seed": config.seed,
         "split_digest": manifest.digest(frame, manifest.SPLIT_COLUMNS),
-        **{f"num_{name}": counts.get(name, 0) for name in ("train", "val", "test")},
+        **{f"num_{name}": counts.get(name, 0) for name in ("train", "val", "test", "dropped")},
         "num_subjects": crops["dataset"]["num_subjects"],
         "official_test": bool((frame["source_split"] == "test").any()),
     }
@@ -54,12 +56,22 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
     return report
 
 
+def _require_every_class(labels: pd.Series, split: np.ndarray) -> None:
+    for name in set(split) - {"dropped"}:
+        missing = set(labels) - set(labels[split == name])
+        if missing:
+            raise ValueError(
+                f"The split '{name}' would hold no example of {', '.join(sorted(missing))}. More examples (or, where "
+                "people are known, more people who show them) are needed."
+            )
+
+
 def assign(frame: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    """Returns train, val or test for every row.
+    """Returns train, val, test or dropped for every row.
 
     `honest`: the published test split stays the test split, otherwise a part is drawn; val is drawn from the
-    rest; all images of one subject go to one split. `paper`: two-way, no val. Rows with the same bytes are one
-    row already, so that none straddles.
+    rest; all images of one subject go to one split, so that images outside a published test split of a person in
+    it are dropped. `paper`: two-way, no val. Rows with the same bytes are one row already, so that none straddles.
 
     Raises:
         ValueError: a class or the subjects are too few.
@@ -70,17 +82,20 @@ def assign(frame: pd.DataFrame, config: SplitConfig) -> np.ndarray:
         is_test = draw(frame, config.test_fraction, config.seed, by_subject=config.protocol == "honest")
     split[is_test] = "test"
     if config.protocol == "honest":
-        rest = np.flatnonzero(~is_test)
+        is_known = (frame["subject"] != "") & frame["subject"].isin(frame.loc[is_test, "subject"])
+        split[~is_test & is_known] = "dropped"
+        rest = np.flatnonzero(split == "train")
         is_val = draw(frame.iloc[rest], config.val_fraction, config.seed + 1, by_subject=True)
         split[rest[is_val]] = "val"
+    _require_every_class(frame["label"], split)
     return split
 
 
 def draw(frame: pd.DataFrame, fraction: float, seed: int, *, by_subject: bool) -> np.ndarray:
     """Draws about `fraction` of the rows, stratified by class; returns bool[rows].
 
-    With subjects, whole subjects are drawn (one fold of StratifiedGroupKFold); a row without a subject stands
-    for itself.
+    With subjects, whole subjects are drawn (folds of StratifiedGroupKFold, so that the fraction is rounded to
+    tenths or simpler); a row without a subject stands for itself.
 
     Raises:
         ValueError: a class has too few rows, or there are too few subjects.
@@ -89,17 +104,23 @@ def draw(frame: pd.DataFrame, fraction: float, seed: int, *, by_subject: bool) -
     drawn = np.zeros(len(frame), dtype=bool)
     if by_subject and (frame["subject"] != "").any():
         groups = frame["subject"].where(frame["subject"] != "", frame["sha256"])
-        num_folds = round(1 / fraction)
+        share = Fraction(fraction).limit_denominator(10)
+        num_folds = share.denominator
         if groups.nunique() < num_folds or counts.min() < num_folds:
             raise ValueError(
                 f"Drawing {fraction:.0%} by subject needs at least {num_folds} subjects and as many images of every "
                 f"class; there are {groups.nunique()} subjects and {counts.min()} images of '{counts.idxmin()}'."
             )
         folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-        drawn[next(folds.split(frame, frame["label"], groups))[1]] = True
+        for _, part in itertools.islice(folds.split(frame, frame["label"], groups), share.numerator):
+            drawn[part] = True
         return drawn
     if counts.min() < 2:
         raise ValueError(f"Every class needs at least 2 images to be split; '{counts.idxmin()}' has {counts.min()}.")
+    if min(len(frame) * fraction, len(frame) * (1 - fraction)) < len(counts):
+        raise ValueError(
+            f"{len(frame)} images are too few: {fraction:.0%} of them must hold all {len(counts)} classes."
+        )
     _, part = train_test_split(np.arange(len(frame)), test_size=fraction, random_state=seed, stratify=frame["label"])
     drawn[part] = True
     return drawn

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def _fsync_dir(path: Path) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file so that a reader sees the old bytes or all of the new ones, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
     try:
         with partial.open("wb") as file:
             file.write(data)
@@ -62,9 +63,9 @@ def write_bytes(path: Path, data: bytes) -> None:
     _fsync_dir(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: str | Path, value: Any) -> None:
     """Writes JSON atomically; NaN and infinities are refused because JSON has no word for them."""
-    write_bytes(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(Path(path), (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: str | Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import logging
 import os
 import sys
 import tempfile
@@ -96,6 +97,8 @@ def _execute(
         contextlib.redirect_stderr(screen),
     ):
         os.environ["TMPDIR"] = scratch  # kfp leaves a folder there for every task
+        # kfp sets up logging around each task only, but says between them what it takes from its cache.
+        logging.basicConfig(level=logging.INFO, stream=screen, force=True)
         # Imported here so that `--help` and wrong arguments answer at once.
         from kfp import local
 
@@ -128,6 +131,8 @@ def _tell(run_dir: Path, terminal: Console) -> None:
     found = storage.read_json(path)
     terminal.print()
     for topic, sentence in summary.lines(found):
+        if topic == "failed" and found["failed_stage"]:
+            continue  # the stage has said it already
         terminal.print(f"[bold]{topic:<13}[/]", end="")
         terminal.print(sentence, markup=False, highlight=False, soft_wrap=True)
     report = found["stages"].get("evaluate", {}).get("report", {}).get("report_path")

@@ -38,6 +38,8 @@ def scan(data_uri: str) -> Source:
 
 
 def _record(root: Path, row: dict[str, str], line: int) -> Record:
+    if None in row.values():
+        raise ValueError(f"labels.csv line {line} is cut off: expected file,label,subject; got {row}.")
     if row["label"] not in labels.CLASSES_7:
         raise ValueError(f"labels.csv line {line}: label must be one of {labels.CLASSES_7}; got {row['label']!r}.")
     path = root / row["file"]

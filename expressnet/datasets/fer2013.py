@@ -113,7 +113,7 @@ def _read_row(path: Path, row: int, offset: int, size: int, columns: list[str]) 
         fields = _fields(path, row, file.read(size), columns)
     try:
         pixels = np.array(fields["pixels"].split(), dtype=np.int64)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path}, row {row} (line {row + 1}): pixels must be whole numbers ({error}).") from error
     if pixels.min() < 0 or pixels.max() > 255:
         raise ValueError(f"{path}, row {row} (line {row + 1}): pixels must be in 0..255; "

@@ -36,7 +36,7 @@ def scan_tree(root: Path, about: About) -> Source:
     folders = {path.name: path for path in _children(root)}
     if not folders:
         raise ValueError(f"{root} is empty. {expected}")
-    is_split = set(folders) <= {"train", "test"}
+    is_split = set(folders) <= {"train", "test"} and all(path.is_dir() for path in folders.values())
     if is_split:
         records = [record for name in sorted(folders) for record in _class_folders(folders[name], name, root)]
     else:
@@ -50,6 +50,11 @@ def scan_tree(root: Path, about: About) -> Source:
         records=records,
         num_ignored=sum(is_system_file(path) for path in root.rglob("*")),
     )
+
+
+def _shown(path: Path, root: Path) -> str:
+    """Returns a path below `root` for messages; bytes of its name that are no UTF-8 become question marks."""
+    return str(path.relative_to(root)).encode("utf-8", "replace").decode()
 
 
 def _children(folder: Path) -> list[Path]:
@@ -75,7 +80,7 @@ def _class_folders(folder: Path, source_split: str, root: Path) -> list[Record]:
                 raise ValueError(f"Folder '{path.relative_to(root)}' in {root} lies inside a class folder; "
                                  f"expected images there.")  # fmt: skip
             records.append(
-                Record(uri=str(path.relative_to(root)), label=label, source_split=source_split, subject="",
+                Record(uri=_shown(path, root), label=label, source_split=source_split, subject="",
                        read=path.read_bytes)
             )  # fmt: skip
         if not any(_children(class_folder)):

@@ -1,0 +1,182 @@
+import csv
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data as pictures
+
+from expressnet import crop, faces, images, ingest, manifest, shards, storage
+from expressnet.config import CropConfig, IngestConfig
+
+SIZE_PX = 64
+NUM_EXAMPLES = 100  # as many as two processes share
+
+CROP = """
+import sys
+from expressnet import crop
+from expressnet.config import CropConfig
+
+if __name__ == "__main__":
+    print(crop.run(sys.argv[1], sys.argv[2], CropConfig(num_workers=1)))
+"""
+
+DETECT = """
+import sys
+import numpy as np
+from expressnet import blazeface, crop
+
+detector = blazeface.Detector(blazeface.model_path("short_range"), 0.5)
+detector.detect(np.zeros((64, 64, 3), np.uint8))
+print(sorted({name.split(".")[0] for name, module in sys.modules.items() if module is not None}))
+"""
+
+
+def _ingest(tree, store):
+    return ingest.run(str(tree), store, IngestConfig(dataset="folder"))["path"]
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory):
+    """Data set of one real face (an astronaut's), the same mirrored, a cat and plain colours."""
+    tree = tmp_path_factory.mktemp("portraits") / "tree"
+    for name in ("happy", "neutral"):
+        (tree / name).mkdir(parents=True)
+    for number in range(NUM_EXAMPLES - 3):
+        Image.new("RGB", (40, 40), (2 * number, 100, 50)).save(tree / "neutral" / f"{number}.png")
+    Image.fromarray(pictures.astronaut()).save(tree / "happy" / "astronaut.png")
+    Image.fromarray(pictures.astronaut()[:, ::-1]).save(tree / "happy" / "mirrored.png")
+    Image.fromarray(pictures.chelsea()).save(tree / "neutral" / "cat.png")
+    return _ingest(tree, tree.parent / "store")
+
+
+@pytest.fixture(scope="module")
+def cropped(portraits, tmp_path_factory):
+    """The crops of `portraits`, cut by one process: report, folder and rows by source."""
+    out_dir = tmp_path_factory.mktemp("cropped") / "faces"
+    report = crop.run(portraits, str(out_dir), CropConfig(size_px=SIZE_PX, num_workers=1))
+    return report, out_dir, manifest.read(out_dir).set_index("source_uri")
+
+
+def _pixels(folder, row):
+    place = shards.Location(row["shard"], int(row["offset"]), int(row["size"]))
+    return np.asarray(Image.open(io.BytesIO(shards.Reader(folder).read(place))))
+
+
+def test_the_face_is_found_and_nothing_else_is_one(cropped):
+    report, _, rows = cropped
+    assert sorted(rows.index[rows["face_found"]]) == ["happy/astronaut.png", "happy/mirrored.png"]
+    assert (report["num_examples"], report["num_faces_found"], report["face_rate"]) == (NUM_EXAMPLES, 2, 0.02)
+    assert (rows["score"] > 0.5).eq(rows["face_found"]).all()
+
+
+def test_the_eyes_of_the_astronaut_lie_at_two_fifths_of_the_square(cropped):
+    # Measured by hand in the photograph: the middle between the eyes is at about x = 225, y = 113.
+    left, top, right, bottom = cropped[2].loc["happy/astronaut.png", "box_xyxy"]
+    assert right - left == bottom - top
+    assert (left + right) / 2 == pytest.approx(225, abs=8)
+    assert top + 0.4 * (bottom - top) == pytest.approx(113, abs=8)
+    assert 80 < right - left < 160
+
+
+def test_a_mirrored_photograph_gives_the_mirrored_box(cropped):
+    astronaut, mirrored = (cropped[2].loc[f"happy/{name}.png", "box_xyxy"] for name in ("astronaut", "mirrored"))
+    np.testing.assert_allclose(mirrored, [512 - astronaut[2], astronaut[1], 512 - astronaut[0], astronaut[3]], atol=6)
+
+
+def test_every_crop_is_a_square_of_the_wanted_size_that_can_be_cut_again(cropped, portraits):
+    _, out_dir, rows = cropped
+    photos = manifest.read(portraits).set_index("source_uri")
+    reader = shards.Reader(portraits)
+    for uri, row in rows.iterrows():
+        photo = photos.loc[uri]
+        place = shards.Location(photo["shard"], int(photo["offset"]), int(photo["size"]))
+        rgb = images.decode_rgb(reader.read(place))
+        assert _pixels(out_dir, row).shape[:2] == (SIZE_PX, SIZE_PX)
+        np.testing.assert_array_equal(_pixels(out_dir, row), faces.cut(rgb, tuple(row["box_xyxy"]), SIZE_PX))
+
+
+def test_where_no_face_is_found_the_whole_image_is_taken(cropped):
+    row = cropped[2].loc["neutral/cat.png"]
+    assert (bool(row["face_found"]), row["num_faces"], row["score"]) == (False, 0, 0)
+    assert list(row["box_xyxy"]) == [0, 0, 451, 300]  # width and height of the photograph
+
+
+def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
+    report, out_dir, _ = cropped
+    info = storage.read_json(out_dir / crop.INFO_FILE)
+    assert {name: info[name] for name in report} == report
+    assert info["dataset"] == storage.read_json(Path(portraits) / ingest.INFO_FILE)
+    assert info["face_rate_by_class"] == {"happy": 1.0, "neutral": 0.0}
+    assert info["config"] == {
+        "size_px": SIZE_PX, "margin": 0.1, "detector": "short_range", "min_score": 0.5, "face_choice": "largest",
+    }  # fmt: skip
+
+
+def test_a_full_target_is_refused_before_anything_is_cut(portraits, cropped):
+    with pytest.raises(FileExistsError, match="faces already holds something"):
+        crop.run(portraits, str(cropped[1]), CropConfig())
+
+
+def test_two_processes_write_what_one_writes(portraits, cropped, tmp_path):
+    crop.run(portraits, str(tmp_path / "faces"), CropConfig(size_px=SIZE_PX, num_workers=2))
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (cropped[1], tmp_path / "faces")
+    )
+    assert first == second
+
+
+@pytest.fixture(scope="module")
+def photos(shared_data, tmp_path_factory):
+    """The crops of the shared photographs that can be read: folder, rows by name, and how many faces each shows."""
+    root = tmp_path_factory.mktemp("photos")
+    (root / "tree" / "happy").mkdir(parents=True)
+    num_faces = {}
+    with (shared_data / "photos" / "MANIFEST.tsv").open(newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            photo = shared_data / "photos" / row["file"]
+            if not images.inspect(photo.read_bytes()).problem:
+                shutil.copyfile(photo, root / "tree" / "happy" / row["file"])
+                num_faces[row["file"]] = int(row["faces"])
+    crop.run(_ingest(root / "tree", root / "store"), str(root / "faces"), CropConfig(size_px=SIZE_PX))
+    rows = manifest.read(root / "faces")
+    return root / "faces", rows.set_index(rows["source_uri"].str.removeprefix("happy/")), num_faces
+
+
+def test_the_faces_of_the_shared_photographs_are_found_and_nothing_else_is_one(photos):
+    _, rows, num_faces = photos
+    assert len(rows) == len(num_faces) >= 30
+    assert set(rows.index[rows["face_found"]]) == {name for name, count in num_faces.items() if count}
+
+
+def test_a_face_stored_in_any_orientation_is_cut_out_alike(photos):
+    folder, rows, _ = photos
+    crops = [_pixels(folder, rows.loc[f"exif_{number}.jpg"]).astype(int) for number in (1, 2, 4, 6, 8)]
+    for pixels in crops[1:]:
+        assert np.abs(pixels - crops[0]).mean() < 8
+
+
+def test_the_process_that_detects_imports_no_tensorflow():
+    done = subprocess.run([sys.executable, "-c", DETECT], capture_output=True, text=True, check=True)
+    assert "'mediapipe'" in done.stdout
+    assert "'tensorflow'" not in done.stdout
+    assert "'keras'" not in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_cropping_opens_no_connection(portraits, tmp_path):
+    script, trace = tmp_path / "crop_once.py", tmp_path / "trace"
+    script.write_text(CROP)
+    calls = "trace=connect,sendto,sendmsg,sendmmsg,execve"
+    watched = ["strace", "-f", "-qq", "-s", "80", "-e", calls, "-o", str(trace)]
+    command = [*watched, sys.executable, str(script), portraits, str(tmp_path / "faces")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "'num_faces_found': 2" in done.stdout, done.stderr
+    made = trace.read_text().splitlines()
+    assert any("execve(" in call and "multiprocessing.spawn" in call for call in made)  # the worker is watched too
+    assert [call for call in made if "AF_INET" in call] == []
