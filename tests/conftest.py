@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from expressnet import config, images, manifest, shards, split, storage
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -51,3 +54,58 @@ def write_fer2013():
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def crops_and_split(tmp_path_factory):
+    """Folders as crop and split leave them: 32 px squares whose brightness tells the class, 24 of each of three."""
+    folder = tmp_path_factory.mktemp("data")
+    classes = ["anger", "happy", "sad"]
+    noise = np.random.default_rng(0)
+    examples = []
+    for place in range(72):
+        pixels = noise.integers(0, 90, (32, 32, 3), dtype=np.uint8) + np.uint8(80 * (place % 3))
+        png = images.encode_png(pixels)
+        examples.append((storage.bytes_sha256(png), classes[place % 3], f"p{place // 6}", png))
+    examples.sort()
+    placed = dict(shards.write(((sha, "png", png) for sha, _, _, png in examples), folder / "faces/shards", digits=1))
+    frame = pd.DataFrame(
+        [
+            {
+                "sha256": sha, "label": label, "source_split": "none", "subject": subject, "source_uri": sha[:6],
+                "copies": 1, "bytes": len(png), "format": "PNG", "width": 32, "height": 32, "problem": "",
+                **placed[sha]._asdict(), "face_found": True, "num_faces": 1, "score": 0.9, "box_xyxy": (0, 0, 32, 32),
+            }
+            for sha, label, subject, png in examples
+        ]
+    )  # fmt: skip
+    manifest.write(frame, folder / "faces", manifest.CROPPED)
+    dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
+               "real_faces": False, "classes": classes, "num_subjects": 12}  # fmt: skip
+    crops = {"crops_digest": "c" * 64, "config": config.digest_fields(config.CropConfig(size_px=32))}
+    storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
+    split.run(str(folder / "faces"), str(folder / "split"), config.SplitConfig(val_fraction=0.2, test_fraction=0.25))
+    return str(folder / "faces"), str(folder / "split")
+
+
+@pytest.fixture(scope="session")
+def trained(crops_and_split, tmp_path_factory):
+    """A model folder of three epochs of the smallest network."""
+    from expressnet import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    settings = config.recipe("tiny", seed=1, epochs=3)
+    report = train.run(*crops_and_split, str(folder / "model"), str(folder / "work"), settings)
+    return folder / "model", report
+
+
+@pytest.fixture(scope="session")
+def evaluated(trained, crops_and_split, tmp_path_factory):
+    """The folder and the report of an evaluation of `trained`."""
+    from expressnet import evaluate
+
+    folder = tmp_path_factory.mktemp("evaluated")
+    report = evaluate.run(
+        str(trained[0]), *crops_and_split, str(folder / "evaluation"), str(folder), config.EvaluateConfig()
+    )
+    return folder / "evaluation", report

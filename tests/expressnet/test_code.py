@@ -1,0 +1,20 @@
+import pytest
+
+from expressnet import code, config
+
+
+def test_a_stage_depends_on_what_it_imports_and_on_nothing_else():
+    names = {path.stem for path in code.imported_files("crop")}
+    assert {"crop", "faces", "blazeface", "images", "storage", "config"} <= names
+    assert not {"train", "evaluate", "registry", "report"} & names
+
+
+@pytest.mark.parametrize("stage", ["ingest", "validate", "crop", "split", "train", "evaluate"])
+def test_a_digest_is_stable_and_of_one_stage(stage):
+    assert code.digest(stage) == code.digest(stage)
+    assert len(code.digest(stage)) == 64
+    assert code.digest(stage) != code.digest("labels")
+
+
+def test_the_number_of_processes_is_no_part_of_what_comes_out():
+    assert config.digest_fields(config.CropConfig(num_workers=1)) == config.digest_fields(config.CropConfig())
