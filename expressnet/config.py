@@ -234,10 +234,10 @@ RECIPES = {
         select_by="accuracy", patience=5,
     ),
     "small": TrainConfig(
-        preset="small", epochs=40, batch_size=64, learning_rate=2e-3, warmup_epochs=1.0, weight_decay=1e-4,
+        preset="small", epochs=30, batch_size=32, learning_rate=1.5e-3, warmup_epochs=1.5, weight_decay=1e-2,
         augment=AugmentConfig(),
     ),
-    "tiny": TrainConfig(preset="tiny", epochs=10, batch_size=32, learning_rate=5e-3, warmup_epochs=1.0),
+    "tiny": TrainConfig(preset="tiny", epochs=20, batch_size=16, learning_rate=3e-3, warmup_epochs=1.0),
 }  # fmt: skip
 PRESETS = tuple(RECIPES)
 

@@ -90,6 +90,8 @@ def _fit(
             optimizer=_optimizer(config, steps),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
             metrics=["accuracy"],
+            # Keras' own choice is XLA, which compiles for minutes here.
+            jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
     state = checkpoints.restore(model) or checkpoint.State()
@@ -139,9 +141,11 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     else:
         rate = schedules.ExponentialDecay(config.learning_rate * config.decay, steps, config.decay, staircase=True)
     average = {"use_ema": True, "ema_momentum": config.ema_momentum} if config.ema_momentum else {}
-    if config.weight_decay:
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **average)
-    return keras.optimizers.Adam(rate, **average)
+    if not config.weight_decay:
+        return keras.optimizers.Adam(rate, **average)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
 
 
 def _run_epoch(
@@ -188,7 +192,7 @@ def _batches(data: _Data, config: TrainConfig, epoch: int, steps: int) -> tf.dat
     def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.numpy_function(gather, [places], tf.uint8)
         images = tf.cast(tf.ensure_shape(images, (batch_size, *data.train_pixels.shape[1:])), tf.float32) / 255.0
-        if config.augment:
+        if config.augment is not None:
             images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
         targets = tf.one_hot(tf.gather(data.train_labels, places), len(data.classes))
         return (images[..., ::-1] if bgr else images), targets

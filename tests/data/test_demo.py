@@ -143,9 +143,7 @@ def render_person(demo, head, number: int) -> dict[str, bytes]:
     make_demo = demo["make_demo"]
     person, name = make_demo.person_of(number), make_demo.subject_name(number)
     return {
-        f"{name}_{expression}.jpg": make_demo.encode_jpeg(
-            make_demo.render_picture(head, person, number, expression)
-        )
+        f"{name}_{expression}.jpg": make_demo.encode_jpeg(make_demo.render_picture(head, person, number, expression))
         for expression in ("happy", "fear")
     }
 

@@ -1,0 +1,1 @@
+"""The ExpressNet-MoE network: layers, parts, presets. Keras only; no paths, no files."""

@@ -1,0 +1,85 @@
+"""ExpressNet-MoE: two convolutional extractors, a residual backbone and two mixtures of experts."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from expressnet.model import feature_extractors, moe, presets, resnet50
+
+EXPRESSION_MOE = "moe_expression"
+CNN_MOE = "moe_cnn"
+
+
+def build(preset: presets.Preset, num_classes: int, seed: int) -> keras.Model:
+    """Builds the network of arXiv preprint "ExpressNet-MoE" (10 October 2025) at a preset's size.
+
+    Initial weights and dropout are functions of `seed` alone; no global generator is read or set.
+
+    Args:
+        preset: the numbers, such as `presets.PRESETS["small"]`.
+        num_classes: expressions to tell apart, at least 2.
+        seed: of all random numbers.
+
+    Returns:
+        a model from images float32 [batch, size, size, 3] in 0..1, channels in the preset's order, to
+        probabilities float32 [batch, num_classes]; float32 under mixed precision too.
+
+    Raises:
+        ValueError: num_classes is below 2.
+    """
+    if num_classes < 2:
+        raise ValueError(f"num_classes must be at least 2; got {num_classes}.")
+    seeds = _seed_stream(seed)
+    images = keras.Input((preset.size_px, preset.size_px, 3), name="images")
+    cnnfe1_features = feature_extractors.build_cnnfe1(preset, seeds)(images)
+    cnnfe2_features = feature_extractors.build_cnnfe2(preset, seeds)(images)
+    backbone_features = resnet50.build_backbone(preset, seeds)(images)
+
+    joined = keras.layers.Concatenate(name="join_features")([cnnfe2_features, backbone_features])
+    fused = _dense(preset.fusion_units, "relu", "fusion", seeds)(joined)
+    fused = keras.layers.Dropout(preset.feature_dropout, seed=next(seeds), name="fusion_dropout")(fused)
+    expression, _ = _mixture(preset, EXPRESSION_MOE, seeds)(fused)
+    cnn, _ = _mixture(preset, CNN_MOE, seeds)(cnnfe1_features)
+    mixtures = keras.layers.Concatenate(name="join_mixtures")([expression, cnn])
+    classifier = _dense(num_classes, "softmax", "classifier", seeds, dtype="float32")
+    return keras.Model(images, classifier(mixtures), name="expressnet")
+
+
+def with_gates(model: keras.Model) -> keras.Model:
+    """Adds the gates of both mixtures to a model's outputs; weights are shared.
+
+    Args:
+        model: from `build`, or such a model loaded from a file.
+
+    Returns:
+        a model from the same images to (probabilities [batch, classes], gates of the expression
+        mixture [batch, experts], gates of the CNN mixture [batch, experts]); every row sums to 1.
+    """
+    gates = [model.get_layer(name).output[1] for name in (EXPRESSION_MOE, CNN_MOE)]
+    return keras.Model(model.input, [model.outputs[0], *gates], name="expressnet_with_gates")
+
+
+def parameter_counts(model: keras.Model) -> dict[str, int]:
+    """Counts the parameters of each part, by layer name, then "total", "trainable", "non_trainable"."""
+    parts = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
+    trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    total = sum(parts.values())
+    return {**parts, "total": total, "trainable": trainable, "non_trainable": total - trainable}
+
+
+def _seed_stream(seed: int) -> Iterator[int]:
+    generator = np.random.default_rng(seed)
+    while True:
+        yield int(generator.integers(2**31))
+
+
+def _dense(
+    units: int, activation: str, name: str, seeds: Iterator[int], dtype: str | None = None
+) -> keras.layers.Dense:
+    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=initializer, name=name, dtype=dtype)
+
+
+def _mixture(preset: presets.Preset, name: str, seeds: Iterator[int]) -> moe.TopKMixtureOfExperts:
+    return moe.TopKMixtureOfExperts(preset.moe_units, preset.num_experts, preset.top_k, seed=next(seeds), name=name)

@@ -1,0 +1,81 @@
+"""Top-k mixture of experts over feature vectors."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="expressnet")
+class TopKMixtureOfExperts(keras.layers.Layer):
+    """Mixes the `top_k` experts that a gate prefers, per image.
+
+    Each expert is a Dense(units, ReLU); gates = softmax(Dense(num_experts)). The mixture is the sum
+    of gate_i * expert_i(x) over the k largest gates. As in the authors' code those k gates are NOT
+    renormalised to sum to 1, and all experts are computed; top-k selects.
+
+    Shapes: features float[batch, dim] -> (mixture float[batch, units], gates float[batch, experts]).
+    The gates are those of all experts: each row sums to 1.
+    """
+
+    def __init__(
+        self, units: int, num_experts: int = 4, top_k: int = 2, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        """Makes the layer.
+
+        Args:
+            units: width of every expert's output.
+            num_experts: experts to choose from.
+            top_k: experts mixed for one image, from 1 to `num_experts`.
+            seed: of the initial weights.
+            **kwargs: of Layer, such as name and dtype.
+
+        Raises:
+            ValueError: top_k is not between 1 and num_experts.
+        """
+        super().__init__(**kwargs)
+        if not 1 <= top_k <= num_experts:
+            raise ValueError(f"top_k must be between 1 and num_experts={num_experts}; got {top_k}.")
+        self.units = units
+        self.num_experts = num_experts
+        self.top_k = top_k
+        self.seed = seed
+
+    def build(self, features_shape: tuple[Any, int]) -> None:
+        """Adds the stacked experts and the gate, all initialised as Dense would be."""
+        dim = features_shape[-1]
+        # Glorot uniform of one expert. The initialiser of that name would take the experts' axis of
+        # the stacked kernel for a receptive field and make the limit half as wide.
+        limit = (6.0 / (dim + self.units)) ** 0.5
+        self.expert_kernel = self.add_weight(
+            name="expert_kernel",
+            shape=(self.num_experts, dim, self.units),
+            initializer=keras.initializers.RandomUniform(-limit, limit, seed=self.seed),
+        )
+        self.expert_bias = self.add_weight(
+            name="expert_bias", shape=(self.num_experts, self.units), initializer="zeros"
+        )
+        self.gate_kernel = self.add_weight(
+            name="gate_kernel",
+            shape=(dim, self.num_experts),
+            initializer=keras.initializers.GlorotUniform(seed=self.seed),
+        )
+        self.gate_bias = self.add_weight(name="gate_bias", shape=(self.num_experts,), initializer="zeros")
+
+    def call(self, features: Any) -> tuple[Any, Any]:
+        """Returns the mixture and the gates of all experts."""
+        experts = ops.relu(ops.einsum("bd,edu->beu", features, self.expert_kernel) + self.expert_bias)
+        gates = ops.softmax(ops.matmul(features, self.gate_kernel) + self.gate_bias, axis=-1)
+        _, chosen = ops.top_k(gates, self.top_k)  # [batch, top_k]; of equal gates the first wins
+        mask = ops.sum(ops.one_hot(chosen, self.num_experts, dtype=gates.dtype), axis=1)
+        return ops.einsum("be,beu->bu", gates * mask, experts), gates
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_experts": self.num_experts,
+            "top_k": self.top_k,
+            "seed": self.seed,
+        }

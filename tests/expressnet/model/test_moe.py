@@ -1,0 +1,72 @@
+import keras
+import numpy as np
+import pytest
+
+from expressnet.model import moe
+
+GATES = np.array([0.15, 0.5, 0.05, 0.3], "float32")
+
+
+def _constant_layer(top_k, experts=(100.0, 1.0, 1000.0, 10.0)):
+    """Expert i says `experts[i]` and the gates are GATES, whatever the input."""
+    layer = moe.TopKMixtureOfExperts(units=1, num_experts=4, top_k=top_k)
+    layer.build((None, 3))
+    layer.set_weights(
+        [np.zeros((4, 3, 1)), np.reshape(experts, (4, 1)), np.zeros((3, 4)), np.log(GATES)],
+    )
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("top_k", "expected"),
+    [(1, 0.5), (2, 0.5 + 3.0), (3, 0.5 + 3.0 + 15.0), (4, 0.5 + 3.0 + 15.0 + 50.0)],
+)
+def test_the_largest_gates_pick_and_are_not_renormalised(top_k, expected):
+    mixture, gates = _constant_layer(top_k)(np.ones((2, 3), "float32"))
+    np.testing.assert_allclose(mixture, [[expected], [expected]], rtol=1e-5)
+    np.testing.assert_allclose(gates, [GATES, GATES], rtol=1e-5)
+
+
+def test_an_expert_never_says_less_than_zero():
+    mixture, _ = _constant_layer(2, experts=(0.0, -7.0, 0.0, 10.0))(np.ones((1, 3), "float32"))
+    np.testing.assert_allclose(mixture, [[3.0]], rtol=1e-5)
+
+
+def test_equal_gates_still_pick_exactly_top_k_experts():
+    layer = _constant_layer(2)
+    layer.gate_bias.assign(np.zeros(4))
+    mixture, _ = layer(np.ones((1, 3), "float32"))
+    np.testing.assert_allclose(mixture, [[0.25 * 100 + 0.25 * 1]], rtol=1e-5)
+
+
+def test_each_expert_is_a_dense_layer():
+    features = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    layer = moe.TopKMixtureOfExperts(units=3, num_experts=2, top_k=2, seed=1)
+    mixture, gates = layer(features)
+    expected = sum(
+        gates.numpy()[:, [index]] * np.maximum(features @ layer.expert_kernel.numpy()[index], 0) for index in range(2)
+    )
+    np.testing.assert_allclose(mixture, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_experts_start_as_wide_as_a_dense_layer_would():
+    layer = moe.TopKMixtureOfExperts(units=50, seed=1)
+    layer.build((None, 100))
+    assert np.abs(layer.expert_kernel).max() == pytest.approx((6 / 150) ** 0.5, rel=1e-3)
+
+
+def test_the_published_size_has_1052676_parameters():
+    layer = moe.TopKMixtureOfExperts(units=512, num_experts=4, top_k=2)
+    layer.build((None, 512))
+    assert layer.count_params() == 1_052_676
+
+
+def test_config_round_trip():
+    layer = moe.TopKMixtureOfExperts(units=3, num_experts=5, top_k=1, seed=9, name="moe_cnn")
+    assert keras.layers.deserialize(keras.layers.serialize(layer)).get_config() == layer.get_config()
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_top_k_outside_the_experts_is_refused(top_k):
+    with pytest.raises(ValueError, match=f"between 1 and num_experts=4; got {top_k}"):
+        moe.TopKMixtureOfExperts(units=1, num_experts=4, top_k=top_k)
