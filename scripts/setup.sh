@@ -41,8 +41,11 @@ if [ ! -x ".tools/bin/uv" ] || [ "$(.tools/bin/uv --version | cut -d' ' -f2)" !=
   .tools/bin/pip install --quiet --disable-pip-version-check "uv==$uv_version"
 fi
 
+# Where the system trusts certificates of its own (a company's proxy), uv should too.
+certificates=()
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] || certificates=(--system-certs)
 say "installing Python packages from uv.lock (extra $extra; about 2.5 GB in .venv)"
-.tools/bin/uv sync --quiet --frozen --python "$python" --extra "$extra" --group dev
+.tools/bin/uv sync --quiet --frozen "${certificates[@]}" --python "$python" --extra "$extra" --group dev
 
 # mediapipe's later wheels carry no models, so the two files come out of an older one, which is not installed.
 models=.models/blazeface
