@@ -45,7 +45,7 @@ fi
 certificates=()
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] || certificates=(--system-certs)
 say "installing Python packages from uv.lock (extra $extra; about 2.5 GB in .venv)"
-.tools/bin/uv sync --quiet --frozen "${certificates[@]}" --python "$python" --extra "$extra" --group dev
+.tools/bin/uv sync --quiet --frozen ${certificates[@]+"${certificates[@]}"} --python "$python" --extra "$extra" --group dev
 
 # mediapipe's later wheels carry no models, so the two files come out of an older one, which is not installed.
 models=.models/blazeface
