@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +56,7 @@ class Checkpoints:
     def save(self, model: keras.Model, state: State) -> None:
         """Writes all variables and `state`; the epoch before is deleted once this one stands."""
         with storage.committed_dir(self._folder / f"{_FOLDER}-{state.epoch:04d}") as partial:
-            np.savez(partial / "variables.npz", *_values(_variables(model)))
+            np.savez(partial / "variables.npz", *values(_variables(model)))
             np.savez(partial / "best_weights.npz", *state.best_weights)
             fields = {name: value for name, value in vars(state).items() if name != "best_weights"}
             storage.write_json(partial / "state.json", fields)
@@ -92,31 +90,11 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _values(variables: list[Any]) -> list[np.ndarray]:
+def values(variables: list[Any]) -> list[np.ndarray]:
+    """Copies variables to arrays."""
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def _read(path: Path) -> list[np.ndarray]:
     with np.load(path, allow_pickle=False) as arrays:
         return [arrays[name] for name in arrays.files]
-
-
-def averaged_weights(model: keras.Model) -> list[np.ndarray]:
-    """Returns the weights to evaluate: the optimizer's moving average where it keeps one."""
-    weights = {id(weight): keras.ops.convert_to_numpy(weight) for weight in model.weights}
-    if model.optimizer.use_ema:
-        averages = model.optimizer._model_variables_moving_average
-        for weight, average in zip(model.trainable_variables, averages, strict=True):
-            weights[id(weight)] = keras.ops.convert_to_numpy(average)
-    return list(weights.values())
-
-
-@contextlib.contextmanager
-def borrowed_weights(model: keras.Model, weights: list[np.ndarray]) -> Iterator[None]:
-    """Gives a model other weights for a while."""
-    own = _values(model.weights)
-    for variable, value in zip(model.weights, weights, strict=True):
-        variable.assign(value)
-    yield
-    for variable, value in zip(model.weights, own, strict=True):
-        variable.assign(value)

@@ -196,7 +196,6 @@ class TrainConfig:
         decay: of `stepwise`.
         weight_decay: of AdamW; 0 is Adam.
         label_smoothing: share of the target spread over all classes.
-        ema_momentum: of the moving average of the weights that is evaluated and saved; 0 takes the weights as they are.
         augment: how strongly the training images are changed, None leaves them as they are.
         select_by: the figure that chooses the epoch, `macro_f1` or `accuracy`, on val (protocol paper: on test).
         patience: stop after so many epochs without a lower selection loss; 0 never stops early.
@@ -212,7 +211,6 @@ class TrainConfig:
     decay: float = 1.0
     weight_decay: float = 0.0
     label_smoothing: float = 0.1
-    ema_momentum: float = 0.0
     augment: AugmentConfig | None = None
     select_by: str = "macro_f1"
     patience: int = 0
@@ -223,7 +221,6 @@ class TrainConfig:
         _require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
         _require(self.schedule in ("cosine", "stepwise"), "schedule", "cosine or stepwise", self.schedule)
         _require(0 <= self.label_smoothing < 1, "label_smoothing", "in [0, 1)", self.label_smoothing)
-        _require(0 <= self.ema_momentum < 1, "ema_momentum", "in [0, 1)", self.ema_momentum)
         _require(self.select_by in ("macro_f1", "accuracy"), "select_by", "macro_f1 or accuracy", self.select_by)
 
 

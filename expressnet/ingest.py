@@ -45,14 +45,22 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
         )
     if config.limit:
         kept = stratified_sample(kept, config.limit)
-    digest = manifest.digest(kept, manifest.DATASET_COLUMNS)
+    content = manifest.digest(kept, manifest.DATASET_COLUMNS)
+    digest = storage.json_digest([source.dataset_id, source.classes, content])
     info = _info(source, config, kept, conflicts, digest, num_records=len(facts))
     out_dir = Path(store_dir) / digest
     with storage.lock(Path(store_dir) / f"{digest}.lock", wait=True):
         if (out_dir / INFO_FILE).exists():
             console.say(f"already stored as {digest[:8]}")
         else:
-            _store(out_dir, kept, conflicts, records, info)
+            partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
+            try:
+                _store(partial, kept, conflicts, records, info)
+            except Exception:
+                shutil.rmtree(partial, ignore_errors=True)  # only what was killed is worth going on with
+                raise
+            shutil.rmtree(out_dir, ignore_errors=True)
+            partial.replace(out_dir)
     return {**_plain(info), "path": str(out_dir)}
 
 
@@ -144,9 +152,8 @@ def _plain(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _store(
-    out_dir: Path, kept: pd.DataFrame, conflicts: pd.DataFrame, records: dict[str, Record], info: dict[str, Any]
+    partial: Path, kept: pd.DataFrame, conflicts: pd.DataFrame, records: dict[str, Record], info: dict[str, Any]
 ) -> None:
-    partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
     ordered = kept.sort_values("sha256").reset_index(drop=True)
     located = dict(_write_shards(partial / shards.FOLDER, ordered, records))
     places = pd.DataFrame([located[sha256] for sha256 in ordered["sha256"]])
@@ -154,8 +161,6 @@ def _store(
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / CONFLICTS_FILE, index=False)
     storage.write_json(partial / INFO_FILE, info)
     storage.remove_partials(partial)  # files that an earlier, killed run was writing
-    shutil.rmtree(out_dir, ignore_errors=True)
-    partial.replace(out_dir)
 
 
 def _write_shards(

@@ -9,7 +9,7 @@ from typing import Any
 from expressnet import console, registry, storage
 
 REGISTRATION_FILE = "registration.json"
-_DIGESTS = ("dataset_digest", "crops_digest", "split_digest", "config_digest")
+_DIGESTS = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest")
 
 
 def run(model_dir: str, evaluation_dir: str, out_dir: str, workspace: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _expert_part(name: str, gates: list[list[float]], classes: list[str]) -> str
 
 
 def _provenance_rows(evaluation: dict[str, Any], provenance: dict[str, Any]) -> list[tuple[str, str]]:
-    names = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "backbone_weights")
+    names = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest", "backbone_weights")
     return [
         ("model digest", evaluation["model_digest"]),
         *((name.replace("_", " "), provenance[name]) for name in names),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from expressnet import augment, bundle, checkpoint, console, manifest, metrics, pixels, storage
+from expressnet import bundle, checkpoint, code, console, metrics, storage
 from expressnet import config as configs
+from expressnet.batches import Data
 from expressnet.config import TrainConfig
 from expressnet.model import expressnet, presets
 
@@ -29,10 +29,11 @@ def run(faces_dir: str, split_dir: str, out_dir: str, work_dir: str, config: Tra
         The report: the chosen epoch and its figures on the selection split.
     """
     split = storage.read_json(Path(split_dir) / "split.json")
-    key = storage.json_digest([split["split_digest"], split["crops"]["crops_digest"], configs.digest_fields(config)])
+    provenance = _provenance(config, split)
+    key = storage.json_digest([provenance[f"{name}_digest"] for name in ("split", "crops", "config", "code")])
     checkpoints = checkpoint.Checkpoints(work_dir, key)
     with storage.lock(Path(work_dir) / f"{key}.lock", wait=True), storage.committed_dir(out_dir) as partial:
-        data = _Data.read(faces_dir, split_dir, config, scratch_dir=work_dir)
+        data = Data.read(faces_dir, split_dir, config, scratch_dir=work_dir)
         state, model = _fit(data, config, checkpoints, partial / LOGS_FOLDER)
         history = pd.DataFrame(state.history)
         history.to_csv(partial / bundle.HISTORY_FILE, index=False)
@@ -48,38 +49,15 @@ def run(faces_dir: str, split_dir: str, out_dir: str, work_dir: str, config: Tra
         }
         bundle.save(
             partial, model, classes=data.classes, preprocess=_preprocess(config, split),
-            provenance=_provenance(config, split, report),
+            provenance={**provenance, "training": report},
         )  # fmt: skip
         report["model_digest"] = bundle.digest(partial)
         checkpoints.finish()
     return report
 
 
-class _Data:
-    """The training and the selection split in memory-mapped pixels and class indices."""
-
-    def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple):
-        self.classes, self.selection_name = classes, selection_name
-        (self.train_pixels, self.train_labels), (self.selection_pixels, self.selection_labels) = train, selection
-
-    @classmethod
-    def read(cls, faces_dir: str, split_dir: str, config: TrainConfig, scratch_dir: str) -> _Data:
-        frame = manifest.read(split_dir)
-        info = storage.read_json(Path(split_dir) / "split.json")
-        classes = info["crops"]["dataset"]["classes"]
-        # The paper's protocol has no val: the authors select on the test split.
-        selection_name = "test" if info["protocol"] == "paper" else "val"
-
-        def part(name: str) -> tuple[np.ndarray, np.ndarray]:
-            rows = frame[frame["split"] == name]
-            size_px = presets.PRESETS[config.preset].size_px
-            return pixels.load(faces_dir, rows, size_px, scratch_dir), manifest.class_indices(rows, classes)
-
-        return cls(classes, selection_name, part("train"), part(selection_name))
-
-
 def _fit(
-    data: _Data, config: TrainConfig, checkpoints: checkpoint.Checkpoints, logs_dir: Path
+    data: Data, config: TrainConfig, checkpoints: checkpoint.Checkpoints, logs_dir: Path
 ) -> tuple[checkpoint.State, keras.Model]:
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -110,17 +88,23 @@ def _fit(
     return state, model
 
 
+def _devices() -> list[str]:
+    """Returns the names of all GPUs, or of the CPU (of all, where it was divided) if there is none."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name for device in devices]
+
+
 def _strategy() -> tf.distribute.Strategy:
-    """Returns all GPUs as one, or the CPU where there is none."""
-    return tf.distribute.MirroredStrategy() if tf.config.list_logical_devices("GPU") else tf.distribute.get_strategy()
+    devices = _devices()
+    return tf.distribute.MirroredStrategy(devices) if len(devices) > 1 else tf.distribute.get_strategy()
 
 
-def _announce(model: keras.Model, data: _Data, config: TrainConfig, state: checkpoint.State) -> None:
+def _announce(model: keras.Model, data: Data, config: TrainConfig, state: checkpoint.State) -> None:
     counts = expressnet.parameter_counts(model)
-    devices = len(tf.config.list_logical_devices("GPU"))
+    devices = [name.removeprefix("/device:") for name in _devices()]
     console.say(
         f"preset {config.preset}: {counts['total']:,} parameters, backbone from scratch, "
-        f"{f'{devices} GPUs' if devices else 'CPU'}, batch {config.batch_size}, seed {config.seed}"
+        f"{', '.join(devices)}, batch {config.batch_size}, seed {config.seed}"
     )
     console.say(
         f"{len(data.train_labels):,} training images, {config.epochs} epochs; the best epoch by "
@@ -140,27 +124,25 @@ def _optimizer(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
         ) if warmup else schedules.CosineDecay(config.learning_rate, config.epochs * steps)  # fmt: skip
     else:
         rate = schedules.ExponentialDecay(config.learning_rate * config.decay, steps, config.decay, staircase=True)
-    average = {"use_ema": True, "ema_momentum": config.ema_momentum} if config.ema_momentum else {}
     if not config.weight_decay:
-        return keras.optimizers.Adam(rate, **average)
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **average)
+        return keras.optimizers.Adam(rate)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
 def _run_epoch(
-    model: keras.Model, data: _Data, config: TrainConfig, state: checkpoint.State, steps: int, bar: Any
+    model: keras.Model, data: Data, config: TrainConfig, state: checkpoint.State, steps: int, bar: Any
 ) -> None:
     """Trains one epoch, measures it on the selection split and writes both into `state`."""
-    batches = _batches(data, config, state.epoch, steps)
+    batches = data.batches(config, state.epoch, steps)
     show = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda _, logs: (bar.update(), bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False))
     )
     fitted = model.fit(
         batches, initial_epoch=state.epoch, epochs=state.epoch + 1, verbose=0, shuffle=False, callbacks=[show]
     ).history
-    weights = checkpoint.averaged_weights(model)
-    measured = _measure(model, weights, data, config)
+    measured = _measure(model, data, config)
     state.finish_epoch(
         {
             "train_loss": fitted["loss"][0],
@@ -169,7 +151,7 @@ def _run_epoch(
             **measured,
         },
         score=measured[config.select_by],
-        weights=weights,
+        weights=checkpoint.values(model.weights),
     )
     console.say(
         f"epoch {state.epoch}/{config.epochs}: train loss {fitted['loss'][0]:.3f} accuracy "
@@ -179,40 +161,9 @@ def _run_epoch(
     )
 
 
-def _batches(data: _Data, config: TrainConfig, epoch: int, steps: int) -> tf.data.Dataset:
-    """Returns one epoch of batches; their order and changes are functions of (seed, epoch, step)."""
-    order = np.random.default_rng([config.seed, epoch]).permutation(len(data.train_labels))
-    batch_size = min(config.batch_size, len(order))
-    indices = order[: steps * batch_size].reshape(steps, batch_size)
-    bgr = presets.PRESETS[config.preset].channel_order == "bgr"
-
-    def gather(places: np.ndarray) -> np.ndarray:
-        return data.train_pixels[places]
-
-    def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.numpy_function(gather, [places], tf.uint8)
-        images = tf.cast(tf.ensure_shape(images, (batch_size, *data.train_pixels.shape[1:])), tf.float32) / 255.0
-        if config.augment is not None:
-            images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
-        targets = tf.one_hot(tf.gather(data.train_labels, places), len(data.classes))
-        return (images[..., ::-1] if bgr else images), targets
-
-    numbers = np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32)
-    batches = tf.data.Dataset.from_tensor_slices((numbers, indices))
-    return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
-
-
-def _measure(model: keras.Model, weights: list[np.ndarray], data: _Data, config: TrainConfig) -> dict[str, float]:
-    """Returns loss (without smoothing), accuracy and macro-F1 of `weights` on the selection split."""
-    order = presets.PRESETS[config.preset].channel_order
-    with checkpoint.borrowed_weights(model, weights):
-        probabilities = np.concatenate(
-            [
-                model.predict_on_batch(pixels.as_input(data.selection_pixels[start : start + 256], order))
-                for start in range(0, len(data.selection_labels), 256)
-            ]
-        )
-    return metrics.headline(data.selection_labels, probabilities)
+def _measure(model: keras.Model, data: Data, config: TrainConfig) -> dict[str, float]:
+    """Returns loss (without smoothing), accuracy and macro-F1 on the selection split."""
+    return metrics.headline(data.selection_labels, model.predict(data.selection_images(config), verbose=0))
 
 
 def _is_exhausted(state: checkpoint.State, config: TrainConfig) -> bool:
@@ -237,12 +188,8 @@ def _preprocess(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@functools.cache
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in ("tensorflow-cpu", "keras", "numpy", "mediapipe")}
-
-
-def _provenance(config: TrainConfig, split: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "mediapipe", "expressnet")}
     dataset = split["crops"]["dataset"]
     return {
         "dataset": dataset["dataset"],
@@ -256,6 +203,6 @@ def _provenance(config: TrainConfig, split: dict[str, Any], report: dict[str, An
         "config": configs.digest_fields(config),
         "config_digest": storage.json_digest(configs.digest_fields(config)),
         "backbone_weights": "none: trained from scratch",
-        "training": report,
-        "versions": _versions(),
+        "code_digest": code.digest("train"),
+        "versions": {"tensorflow": tf.__version__, **versions},
     }

@@ -25,7 +25,7 @@ def _summary(out):
 
 
 def _partials(out):
-    return [path for path in out.rglob("*.partial") if path.parent.name != "datasets"]
+    return list(out.rglob("*.partial"))
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,9 @@ def test_bad_input_ends_with_one_clear_message(tmp_path, make, dataset, message)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 @pytest.mark.parametrize(
-    ("options", "message"), [("size=64k", "full"), ("ro,size=1m", "OUT")], ids=["full disk", "read-only disk"]
+    ("options", "message"),
+    [("size=64k", "full"), ("size=3m", "full"), ("ro,size=1m", "OUT")],
+    ids=["full disk", "a disk that fills in ingest", "read-only disk"],
 )
 def test_an_out_that_takes_no_data_is_named(tmp_path, options, message):
     out = tmp_path / "disk"
@@ -164,8 +166,10 @@ def test_an_out_that_takes_no_data_is_named(tmp_path, options, message):
         pytest.skip("mounting is not allowed here")
     try:
         done = _run(out)
+        left = _partials(out)
     finally:
         subprocess.run(["umount", out], check=True)
     assert done.returncode == 1
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+    assert left == []

@@ -1,0 +1,77 @@
+"""What the network is fed: the training split in batches, the selection split as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from expressnet import augment, manifest, pixels, storage
+from expressnet.config import TrainConfig
+from expressnet.model import presets
+
+_SELECTION_BATCH = 256
+
+
+class Data:
+    """The training and the selection split in memory-mapped pixels and class indices."""
+
+    def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple):
+        self.classes, self.selection_name = classes, selection_name
+        (self.train_pixels, self.train_labels), (self.selection_pixels, self.selection_labels) = train, selection
+
+    @classmethod
+    def read(cls, faces_dir: str, split_dir: str, config: TrainConfig, scratch_dir: str) -> Data:
+        """Loads both splits as the stages crop and split left them.
+
+        Raises:
+            ValueError: the crops have another size than the preset takes.
+        """
+        frame = manifest.read(split_dir)
+        info = storage.read_json(Path(split_dir) / "split.json")
+        classes = info["crops"]["dataset"]["classes"]
+        # The paper's protocol has no val: the authors select on the test split.
+        selection_name = "test" if info["protocol"] == "paper" else "val"
+
+        def part(name: str) -> tuple[np.ndarray, np.ndarray]:
+            rows = frame[frame["split"] == name]
+            size_px = presets.PRESETS[config.preset].size_px
+            return pixels.load(faces_dir, rows, size_px, scratch_dir), manifest.class_indices(rows, classes)
+
+        return cls(classes, selection_name, part("train"), part(selection_name))
+
+    def batches(self, config: TrainConfig, epoch: int, steps: int) -> tf.data.Dataset:
+        """Returns one epoch of (images float32[b, h, w, 3] in 0..1, targets float32[b, classes]).
+
+        The order of the images and their changes are functions of (seed, epoch, step). What is left of an epoch
+        after `steps` whole batches is left out.
+        """
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(self.train_labels))
+        batch_size = min(config.batch_size, len(order))
+        indices = order[: steps * batch_size].reshape(steps, batch_size)
+
+        def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            images = _gather(self.train_pixels, places)
+            if config.augment is not None:
+                images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
+            targets = tf.one_hot(tf.gather(self.train_labels, places), len(self.classes))
+            return _in_channel_order(images, config), targets
+
+        numbers = np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32)
+        batches = tf.data.Dataset.from_tensor_slices((numbers, indices))
+        return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+    def selection_images(self, config: TrainConfig) -> tf.data.Dataset:
+        """Returns the selection split, unchanged and in its order, as float32[b, h, w, 3] in 0..1."""
+        batches = tf.data.Dataset.range(len(self.selection_labels)).batch(_SELECTION_BATCH)
+        return batches.map(lambda places: _in_channel_order(_gather(self.selection_pixels, places), config))
+
+
+def _gather(pixels: np.ndarray, places: tf.Tensor) -> tf.Tensor:
+    images = tf.numpy_function(lambda found: pixels[found], [places], tf.uint8)
+    return tf.cast(tf.ensure_shape(images, (places.shape[0], *pixels.shape[1:])), tf.float32) / 255.0
+
+
+def _in_channel_order(images: tf.Tensor, config: TrainConfig) -> tf.Tensor:
+    return images[..., ::-1] if presets.PRESETS[config.preset].channel_order == "bgr" else images
