@@ -15,7 +15,7 @@ _SELECTION_BATCH = 256
 
 
 class Data:
-    """The training and the selection split in memory-mapped pixels and class indices."""
+    """The training and the selection split in pixels and class indices."""
 
     def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple):
         self.classes, self.selection_name = classes, selection_name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,9 +12,11 @@ import pandas as pd
 
 from expressnet import console, images, shards
 
+_MAX_IN_MEMORY_BYTES = 2 * 2**30
+
 
 def load(faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Path) -> np.ndarray:
-    """Decodes crops once into an unnamed file on disk that the operating system caches as memory allows.
+    """Decodes crops once, into memory or, from 2 GiB on, into an unnamed file that the system caches as it can.
 
     Args:
         faces_dir: output of the stage crop.
@@ -30,8 +33,11 @@ def load(faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Pa
     reader = shards.Reader(faces_dir)
     Path(scratch_dir).mkdir(parents=True, exist_ok=True)
     shape = (len(rows), size_px, size_px, 3)
-    with tempfile.TemporaryFile(dir=scratch_dir) as file:
-        pixels = np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
+    if math.prod(shape) < _MAX_IN_MEMORY_BYTES:
+        pixels = np.empty(shape, dtype=np.uint8)
+    else:
+        with tempfile.TemporaryFile(dir=scratch_dir) as file:
+            pixels = np.memmap(file, dtype=np.uint8, mode="w+", shape=shape)
 
     def decode(task: tuple[int, shards.Location]) -> None:
         place, location = task
