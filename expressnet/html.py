@@ -47,7 +47,7 @@ def paragraph(text: Any, css_class: str = "") -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Returns a table of escaped cells; floats are shown with three decimals."""
+    """Returns a table of escaped cells; floats are shown with three decimals, small ones as powers of ten."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(_shown(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -55,7 +55,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def _shown(cell: Any) -> str:
     is_count = isinstance(cell, int) and not isinstance(cell, bool)
-    return f"{cell:.3f}" if isinstance(cell, float) else f"{cell:,}" if is_count else str(cell)
+    if isinstance(cell, float):
+        return f"{cell:.3f}" if cell == 0 or abs(cell) >= 0.01 else f"{cell:.1e}"
+    return f"{cell:,}" if is_count else str(cell)
 
 
 def png(data: bytes, alt: str) -> str:
