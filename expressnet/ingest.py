@@ -113,9 +113,13 @@ def stratified_sample(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
         return frame
     ordered = frame.sort_values("sha256")
     strata = ordered.groupby(["label", "source_split"])
-    # A row's place within its stratum, as a fraction; the smallest fractions over all strata are the sample.
-    place = (strata.cumcount() + 0.5) / strata["sha256"].transform("size")
-    return ordered.loc[place.sort_values(kind="stable").index[:limit]].sort_values("sha256")
+    # Largest remainder: every stratum gets its share rounded down, the largest fractions one more.
+    share = strata.size() * (limit / len(ordered))
+    taken = (share // 1).astype(int)
+    largest = (share - taken).sort_values(ascending=False, kind="stable").index
+    taken[largest[: limit - taken.sum()]] += 1
+    of_row = pd.MultiIndex.from_frame(ordered[["label", "source_split"]])
+    return ordered[strata.cumcount().to_numpy() < taken.reindex(of_row).to_numpy()]
 
 
 def _info(

@@ -49,7 +49,11 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
                              f"records ({ingest['num_duplicates']:,} duplicates, {ingest['num_conflicting']:,} with "
                              f"conflicting labels), digest {ingest['dataset_digest'][:8]}"))  # fmt: skip
     if split := reports.get("split"):
-        people = f", {split['num_subjects']} people kept apart" if split["num_subjects"] else ""
+        people = (
+            f", {split['num_subjects']} people kept apart"
+            if split["num_subjects"] and split["protocol"] == "honest"
+            else ""
+        )
         said.append(("split", f"{split['protocol']}: train {split['num_train']:,}, val {split['num_val']:,}, "
                               f"test {split['num_test']:,}{people}, digest {split['split_digest'][:8]}"))  # fmt: skip
     if train := reports.get("train"):
