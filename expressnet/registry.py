@@ -32,8 +32,9 @@ class Registry:
 
     def __init__(self, workspace: str | Path):
         self._workspace = Path(workspace).absolute()
-        self._workspace.mkdir(parents=True, exist_ok=True)
-        mlflow.set_tracking_uri(f"sqlite:///{self._workspace / 'mlflow.db'}")
+        database = self._workspace / "mlflow.db"
+        _ensure_database(database)
+        mlflow.set_tracking_uri(f"sqlite:///{database}")
         self._client = mlflow.MlflowClient()
 
     def find(self, model_name: str, model_digest: str) -> Version | None:
@@ -108,6 +109,22 @@ class Registry:
         champion = self.champion(model_name)
         if champion:
             self._client.set_registered_model_alias(model_name, CHAMPION, champion["number"])
+
+
+def _ensure_database(path: Path) -> None:
+    """Makes the tables under another name first.
+
+    MLflow can't go on with tables that are half made, by a process that was killed or one that is at it.
+    """
+    with storage.lock(path.with_name(path.name + ".lock"), wait=True):
+        if path.exists():
+            return
+        partial = path.with_name(path.name + storage.PARTIAL_SUFFIX)
+        partial.unlink(missing_ok=True)
+        uri = f"sqlite:///{partial}"
+        mlflow.MlflowClient(uri, registry_uri=uri).search_registered_models(max_results=1)
+        mlflow.MlflowClient(uri).search_experiments(max_results=1)
+        partial.replace(path)
 
 
 def _version(found: Any) -> Version:

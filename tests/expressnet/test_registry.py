@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import mlflow
 import pytest
@@ -52,6 +54,19 @@ def test_the_first_model_becomes_champion_and_the_alias_says_so(registered, crop
     assert str(client.get_model_version_by_alias(report["model_name"], "champion").version) == report["number"]
     again = _promote(workspace, crops_and_split, evaluated[0], "promotion again")
     assert (again["promoted"], again["reason"]) == (False, "it is the champion already")
+
+
+def test_a_database_that_was_left_half_made_is_made_anew(tmp_path):
+    (tmp_path / "mlflow.db.partial").write_bytes(b"SQLite format 3, and no more")
+    assert registry.Registry(tmp_path).find("expressnet-demo", "0" * 64) is None
+    assert not (tmp_path / "mlflow.db.partial").exists()
+
+
+def test_two_processes_may_open_a_new_registry_at_once(tmp_path):
+    command = [sys.executable, "-W", "ignore", "-c", "import sys; from expressnet.registry import Registry; "
+               "Registry(sys.argv[1]).find('expressnet-demo', '0' * 64)", str(tmp_path)]  # fmt: skip
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
 
 
 def test_a_lost_alias_is_healed_from_the_pointer(registered, crops_and_split, evaluated):
