@@ -19,7 +19,6 @@ from expressnet.datasets.base import Record, Source
 INFO_FILE = "dataset.json"
 CONFLICTS_FILE = "label_conflicts.csv"
 _THREADS = min(8, 2 * (os.cpu_count() or 1))
-_LISTED = 5  # how many culprits a message names
 
 
 def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str, Any]:
