@@ -59,25 +59,22 @@ def progress(items: Iterable[_Item], *, total: int, unit: str) -> Iterator[_Item
             bar.update()
 
 
-class Entry(dict):
-    """The journal entry of one stage; the stage's wrapper puts the report in with `update`."""
-
-
 @contextlib.contextmanager
-def stage(name: str, about: str) -> Iterator[Entry]:
+def stage(name: str, about: str) -> Iterator[dict[str, Any]]:
     """Runs one stage in the open: says what it does, how long it took, or in one message what is wrong.
 
     The outcome is written to `journal/<name>.json` of the folder that the environment variable
-    EXPRESSNET_RUN_DIR names, if it names one.
+    EXPRESSNET_RUN_DIR names, if it names one. The yielded dict takes the stage's report.
     """
     global _stage
     _stage = name
     say(about)
-    started, entry = time.monotonic(), Entry()
+    started = time.monotonic()
+    report: dict[str, Any] = {}
     outcome: dict[str, Any] = {"stage": name, "status": "failed"}
     try:
-        yield entry
-        outcome |= {"status": "succeeded", "report": dict(entry)}
+        yield report
+        outcome |= {"status": "succeeded", "report": report}
     except BaseException as error:
         outcome["error"] = explain(error)
         say(ERROR_MARK + outcome["error"])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from expressnet import bundle, console, manifest, metrics, pixels, report, storage
 from expressnet.config import EvaluateConfig
+from expressnet.notices import OPTIMISTIC_NOTE
 
 EVALUATION_FILE, PREDICTIONS_FILE, REPORT_FILE = "evaluation.json", "predictions.parquet", "report.html"
 
@@ -46,7 +47,7 @@ def run(
         "report_path": str(Path(out_dir) / REPORT_FILE),
         "num_test": len(test),
         "protocol": evaluation["protocol"],
-        "note": report.OPTIMISTIC_NOTE if evaluation["protocol"] == "paper" else "",
+        "note": OPTIMISTIC_NOTE if evaluation["protocol"] == "paper" else "",
         "majority_rate": evaluation["majority_rate"],
         **{
             f"{name}{suffix}": figures[name][key]
@@ -74,7 +75,7 @@ def _figures(
 ) -> dict[str, Any]:
     labels = manifest.class_indices(test, classes)
     predicted = prediction.probabilities.argmax(axis=1)
-    groups = test["subject"].where(test["subject"] != "", test["sha256"])
+    groups = manifest.subjects_or_self(test)
     confusion = metrics.confusion(labels, predicted, len(classes))
     wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * np.diagonal(confusion)
     gates = {"expression": prediction.expression_gates, "CNN features": prediction.cnn_gates}

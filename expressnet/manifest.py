@@ -104,3 +104,8 @@ SPLIT_COLUMNS = ("sha256", "label", "split")
 def class_indices(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
     """Returns int64[rows], the place of every row's label in `classes`."""
     return frame["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(np.int64)
+
+
+def subjects_or_self(frame: pd.DataFrame) -> pd.Series:
+    """Returns what must stay together, row by row: the subject, or the row's own sha256 where none is known."""
+    return frame["subject"].where(frame["subject"] != "", frame["sha256"])

@@ -14,13 +14,7 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from expressnet import html
-
-AI_ACT_NOTE = (
-    "In the European Union, AI systems that infer emotions of people at work or in education are prohibited "
-    "(Regulation (EU) 2024/1689, Art. 5(1)(f); medical and safety reasons excepted). A facial expression is not "
-    "proof of what a person feels."
-)
-OPTIMISTIC_NOTE = "optimistic: selected on the test split"
+from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 
 def render(evaluation: dict[str, Any], history: pd.DataFrame, provenance: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ def draw(frame: pd.DataFrame, fraction: float, seed: int, *, by_subject: bool) -
     counts = frame["label"].value_counts()
     drawn = np.zeros(len(frame), dtype=bool)
     if by_subject and (frame["subject"] != "").any():
-        groups = frame["subject"].where(frame["subject"] != "", frame["sha256"])
+        groups = manifest.subjects_or_self(frame)
         share = Fraction(fraction).limit_denominator(10)
         num_folds = share.denominator
         if groups.nunique() < num_folds or counts.min() < num_folds:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from expressnet import console, storage
-from expressnet.report import AI_ACT_NOTE, OPTIMISTIC_NOTE
+from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
 STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register", "promote")
