@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from expressnet.config import AugmentConfig
+from expressnet.config.training import AugmentConfig
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, config: AugmentConfig) -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from expressnet import augment, manifest, pixels, storage
-from expressnet.config import TrainConfig
+from expressnet.config.training import TrainConfig
 from expressnet.model import presets
 
 _SELECTION_BATCH = 256

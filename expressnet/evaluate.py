@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from expressnet import bundle, console, manifest, metrics, pixels, report, storage
-from expressnet.config import EvaluateConfig
+from expressnet.config.evidence import EvaluateConfig
 from expressnet.notices import OPTIMISTIC_NOTE
 
 EVALUATION_FILE, PREDICTIONS_FILE, REPORT_FILE = "evaluation.json", "predictions.parquet", "report.html"

@@ -12,9 +12,9 @@ import pandas as pd
 import tensorflow as tf
 
 from expressnet import bundle, checkpoint, code, console, metrics, storage
-from expressnet import config as configs
 from expressnet.batches import Data
-from expressnet.config import TrainConfig
+from expressnet.config.base import digest_fields
+from expressnet.config.training import TrainConfig
 from expressnet.model import expressnet, presets
 
 LOGS_FOLDER = "tensorboard"
@@ -200,8 +200,8 @@ def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
         "crops_digest": split["crops"]["crops_digest"],
         "split_digest": split["split_digest"],
         "protocol": split["protocol"],
-        "config": configs.digest_fields(config),
-        "config_digest": storage.json_digest(configs.digest_fields(config)),
+        "config": digest_fields(config),
+        "config_digest": storage.json_digest(digest_fields(config)),
         "backbone_weights": "none: trained from scratch",
         "code_digest": code.digest("train"),
         "versions": {"tensorflow": tf.__version__, **versions},

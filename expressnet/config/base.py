@@ -1,0 +1,20 @@
+"""What the settings of all stages share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+def require(condition: bool, name: str, requirement: str, value: Any) -> None:
+    """Raises a ValueError that says what `name` must be and what it was, unless `condition` holds."""
+    if not condition:
+        raise ValueError(f"{name} must be {requirement}; got {value!r}.")
+
+
+def digest_fields(config: Any) -> dict[str, Any]:
+    """Returns a stage's settings as plain values, for digests and provenance.
+
+    The number of processes is left out: it changes how long a stage takes, not what comes out.
+    """
+    return {name: value for name, value in dataclasses.asdict(config).items() if name != "num_workers"}

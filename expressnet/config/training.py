@@ -1,0 +1,109 @@
+"""The settings of training; the only home of a recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from expressnet.config.base import require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How strongly training images are changed; zero everywhere changes nothing.
+
+    Attributes:
+        flip: probability of a horizontal mirror image.
+        shift: largest shift along each axis, as a fraction of the side.
+        rotation_deg: largest rotation either way, degrees.
+        zoom: largest change of size: the factor lies between 1 / (1 + zoom) and 1 + zoom.
+        brightness: largest amount added to all pixels, on the scale 0..1.
+        contrast: largest change of contrast: the factor lies between 1 - contrast and 1 + contrast.
+        erase: probability that a rectangle is painted over with the image's mean colour.
+        erase_side: largest side of that rectangle, as a fraction of the image's side.
+    """
+
+    flip: float = 0.5
+    shift: float = 0.08
+    rotation_deg: float = 12.0
+    zoom: float = 0.12
+    brightness: float = 0.1
+    contrast: float = 0.25
+    erase: float = 0.25
+    erase_side: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuses probabilities and fractions outside 0..1, and angles beyond half a turn."""
+        for field in dataclasses.fields(self):
+            largest = 180 if field.name == "rotation_deg" else 1
+            if not 0 <= getattr(self, field.name) <= largest:
+                raise ValueError(f"{field.name} must be in [0, {largest}]; got {getattr(self, field.name)}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How the network is trained; `RECIPES` holds the one that belongs to each preset.
+
+    Attributes:
+        preset: size of the network, a key of expressnet.model.presets.PRESETS.
+        seed: of the initial weights, the sample order, dropout and augmentation.
+        epochs: passes over the training split.
+        batch_size: images per optimizer step, over all devices together.
+        learning_rate: peak.
+        schedule: `cosine` (linear warm-up, then half a cosine to 0) or `stepwise` (times `decay` at the start of
+            every epoch, the first included).
+        warmup_epochs: of `cosine`.
+        decay: of `stepwise`.
+        weight_decay: of AdamW; 0 is Adam.
+        label_smoothing: share of the target spread over all classes.
+        augment: how strongly the training images are changed, None leaves them as they are.
+        select_by: the figure that chooses the epoch, `macro_f1` or `accuracy`, on val (protocol paper: on test).
+        patience: stop after so many epochs without a lower selection loss; 0 never stops early.
+    """
+
+    preset: str = "small"
+    seed: int = 52
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str = "cosine"
+    warmup_epochs: float = 0.0
+    decay: float = 1.0
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.1
+    augment: AugmentConfig | None = None
+    select_by: str = "macro_f1"
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        require(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
+        require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
+        require(self.schedule in ("cosine", "stepwise"), "schedule", "cosine or stepwise", self.schedule)
+        require(0 <= self.label_smoothing < 1, "label_smoothing", "in [0, 1)", self.label_smoothing)
+        require(self.select_by in ("macro_f1", "accuracy"), "select_by", "macro_f1 or accuracy", self.select_by)
+
+
+RECIPES = {
+    # The authors' procedure: Adam, x 0.95 an epoch, no augmentation, early stopping.
+    "paper": TrainConfig(
+        preset="paper", epochs=15, batch_size=32, learning_rate=1e-4, schedule="stepwise", decay=0.95,
+        select_by="accuracy", patience=5,
+    ),
+    "small": TrainConfig(
+        preset="small", epochs=30, batch_size=32, learning_rate=1.5e-3, warmup_epochs=1.5, weight_decay=1e-2,
+        augment=AugmentConfig(),
+    ),
+    "tiny": TrainConfig(preset="tiny", epochs=20, batch_size=16, learning_rate=3e-3, warmup_epochs=1.0),
+}  # fmt: skip
+PRESETS = tuple(RECIPES)
+
+
+def recipe(preset: str, *, seed: int, epochs: int = 0) -> TrainConfig:
+    """Returns a preset's training settings; `epochs` 0 keeps the preset's own.
+
+    Raises:
+        ValueError: there is no such preset.
+    """
+    if preset not in RECIPES:
+        raise ValueError(f"Unknown preset {preset!r}; known are {', '.join(PRESETS)}.")
+    return dataclasses.replace(RECIPES[preset], seed=seed, epochs=epochs or RECIPES[preset].epochs)
