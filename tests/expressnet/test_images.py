@@ -17,9 +17,9 @@ from expressnet import images
 REFUSED = {
     "truncated_jpeg.jpg": "damaged image",
     "broken_data_stream.png": "damaged image",
-    "bomb_50000x50000.png": "damaged image (Image size (2500000000 pixels) exceeds limit",
+    "bomb_50000x50000.png": "too many pixels",
     "empty.jpg": "the file is empty",
-    "text.jpg": "no image of a known format (JPEG, PNG, WEBP, BMP, TIFF, GIF, PPM)",
+    "text.jpg": "no image of a known format",
 }
 
 # A process of its own, because the peak of the memory is counted from a process's start.
@@ -138,9 +138,9 @@ def test_a_png_gives_back_the_pixels_and_a_gray_one_has_one_channel(pixels):
     [
         (b"", "the file is empty"),
         (b"not an image\n", "no image of a known format"),
-        (_encoded(Image.fromarray(_noise(64, 64)), "JPEG")[:-600], "damaged image (image file is truncated"),
-        (_encoded(Image.fromarray(_noise(64, 64)))[:-600], "damaged image (image file is truncated"),
-        (_encoded(Image.new("1", (8001, 8000))), "damaged image (8001x8000 pixels; at most 64,000,000 are accepted)"),
+        (_encoded(Image.fromarray(_noise(64, 64)), "JPEG")[:-600], "damaged image"),
+        (_encoded(Image.fromarray(_noise(64, 64)))[:-600], "damaged image"),
+        (_encoded(Image.new("1", (8001, 8000))), "too many pixels"),
         (_encoded(Image.new("RGB", (4, 4)), "PDF"), "no image of a known format"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known format"),
     ],
@@ -149,7 +149,7 @@ def test_a_png_gives_back_the_pixels_and_a_gray_one_has_one_channel(pixels):
 def test_what_is_no_complete_image_has_a_problem_and_no_size(data, problem):
     found = images.inspect(data)
     assert found[:3] == ("", 0, 0)
-    assert found.problem.startswith(problem)
+    assert found.problem == problem
 
 
 def test_every_shared_photograph_is_read_or_refused_as_its_list_says(shared_data):
@@ -161,10 +161,10 @@ def test_every_shared_photograph_is_read_or_refused_as_its_list_says(shared_data
         data = (photos / row["file"]).read_bytes()
         facts = images.inspect(data)
         if row["file"] in REFUSED:
-            assert facts.problem.startswith(REFUSED[row["file"]]), row["file"]
+            assert facts.problem == REFUSED[row["file"]], row["file"]
         else:
             pixels = images.decode_rgb(data)
-            assert facts == images.Facts(facts.format, pixels.shape[1], pixels.shape[0], ""), row["file"]
+            assert facts[1:4] == (pixels.shape[1], pixels.shape[0], ""), row["file"]
             assert (pixels.dtype, pixels.shape[2]) == (np.uint8, 3), row["file"]
 
 
@@ -184,7 +184,7 @@ def test_every_shared_photograph_is_read_or_refused_as_its_list_says(shared_data
     ],
 )
 def test_the_content_and_not_the_name_says_what_a_file_is(shared_data, file, facts):
-    assert images.inspect((shared_data / "photos" / file).read_bytes()) == (*facts, "")
+    assert images.inspect((shared_data / "photos" / file).read_bytes())[:4] == (*facts, "")
 
 
 @pytest.mark.parametrize(
