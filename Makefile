@@ -11,10 +11,12 @@ OUT ?= out
 SEED ?= 52
 LIMIT ?= 0
 EPOCHS ?= 0
+ACCEPT_LICENCE ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE \
+  ACCEPT_LICENCE
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
@@ -23,7 +25,7 @@ READY := .venv/.ready-$(EXTRA)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= PRESET= PROTOCOL= LIMIT= EPOCHS= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= EPOCHS= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -35,7 +37,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --epochs "$$EPOCHS" \
-	  --intended-use "$$INTENDED_USE" --out "$$OUT"
+	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence)
 
 test: $(READY) ## run the fast tests
 	@$(PYTHON) -m pytest

@@ -8,7 +8,7 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def crop(
     photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, margin: float, detector: str,
-    faces: dsl.Output[dsl.Dataset],
+    workspace: str, faces: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""
     from expressnet import config, console
@@ -18,7 +18,8 @@ def crop(
         from expressnet.model import presets
 
         settings = config.CropConfig(size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector)
-        report = crop.run(photos.path, faces.path, settings)
+        report = crop.run(photos.path, f"{workspace}/crops", settings)
         journal.update(report)
+    faces.uri = report["path"]
     faces.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
     return (report["crops_digest"],)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from expressnet import console, datasets, images, manifest, shards, storage
-from expressnet.config import IngestConfig
-from expressnet.datasets.base import Record, Source
+from expressnet import console, datasets, fingerprint, images, manifest, shards, storage
+from expressnet.config.data import IngestConfig
+from expressnet.datasets.base import About, Record, Source
 
 INFO_FILE = "dataset.json"
 CONFLICTS_FILE = "label_conflicts.csv"
@@ -25,7 +24,7 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
     """Ingests a data set; the same content again costs the reading and writes nothing.
 
     The output folder is `store_dir`/<dataset digest>. A run that was killed leaves its finished shards in
-    `<dataset digest>.partial`, where the next one finds them.
+    `<dataset digest>.partial`, where the next one finds them. A data set that grew shares the old shards by hard links.
 
     Returns:
         The report; `path` is the output folder and `dataset_digest` the digest of its content.
@@ -33,7 +32,22 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
     Raises:
         ValueError, FileNotFoundError: the source is no copy of the data set; the message says why.
     """
-    source = datasets.find(config.dataset).scan(data_uri)
+    store = Path(store_dir)
+    module = datasets.find(config.dataset)
+    _require_licence(module.ABOUT, config)
+    info = _ingest(module.scan(data_uri), store, config)
+    return {**_plain(info), "path": str(store / info["dataset_digest"])}
+
+
+def _require_licence(about: About, config: IngestConfig) -> None:
+    if about.needs_acceptance and not config.licence_accepted:
+        raise ValueError(
+            f"DATASET={about.name} may be used under this licence only: {about.licence}. Say ACCEPT_LICENCE=1 if you "
+            "may use it so; the run records that you did."
+        )
+
+
+def _ingest(source: Source, store: Path, config: IngestConfig) -> dict[str, Any]:
     console.say(f"found {len(source.records):,} examples, layout {source.layout}")
     facts, records = _read_all(source)
     kept, conflicts = merge_duplicates(facts)
@@ -46,21 +60,18 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
         kept = stratified_sample(kept, config.limit)
     content = manifest.digest(kept, manifest.DATASET_COLUMNS)
     digest = storage.json_digest([source.dataset_id, source.classes, content])
-    info = _info(source, config, kept, conflicts, digest, num_records=len(facts))
-    out_dir = Path(store_dir) / digest
-    with storage.lock(Path(store_dir) / f"{digest}.lock", wait=True):
+    info = _info(source, config, kept, conflicts, digest) | {
+        "num_records": len(facts), "num_cross_split_twins": num_cross_split_twins(facts)
+    }  # fmt: skip
+    out_dir = store / digest
+    with storage.lock(store / f"{digest}.lock", wait=True):
         if (out_dir / INFO_FILE).exists():
             console.say(f"already stored as {digest[:8]}")
         else:
             partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
-            try:
-                _store(partial, kept, conflicts, records, info)
-            except Exception:
-                shutil.rmtree(partial, ignore_errors=True)  # only what was killed is worth going on with
-                raise
-            shutil.rmtree(out_dir, ignore_errors=True)
+            _store(partial, kept, conflicts, records, info, _predecessors(store))
             partial.replace(out_dir)
-    return {**_plain(info), "path": str(out_dir)}
+    return info
 
 
 def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
@@ -68,9 +79,8 @@ def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
     rows, records = [], {}
     with ThreadPoolExecutor(_THREADS) as pool:
         examined = pool.map(_examine, source.records, chunksize=64)
-        for record, row in zip(
-            source.records, console.progress(examined, total=len(source.records), unit="images"), strict=True
-        ):
+        bar = console.progress(examined, total=len(source.records), unit="images")
+        for record, row in zip(source.records, bar, strict=True):
             rows.append(row)
             records[row["sha256"]] = record
     return pd.DataFrame(rows), records
@@ -78,11 +88,18 @@ def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
 
 def _examine(record: Record) -> dict[str, Any]:
     data = record.read()
-    facts = images.inspect(data)
+    facts, rgb = images.examine(data)
+    seen = fingerprint.NONE if rgb is None else fingerprint.of(rgb)
     return {
         "sha256": storage.bytes_sha256(data), "label": record.label, "source_split": record.source_split,
-        "subject": record.subject, "source_uri": record.uri, "bytes": len(data), **facts._asdict(),
+        "subject": record.subject, "source_uri": record.uri, "bytes": len(data), "format": facts.format,
+        "width": facts.width, "height": facts.height, "problem": facts.problem, **seen._asdict(),
     }  # fmt: skip
+
+
+def _content(facts: pd.DataFrame) -> pd.Series:
+    """Returns what makes records the same picture: their pixels, or their bytes where there are no pixels."""
+    return facts["pixel_sha256"].where(facts["pixel_sha256"] != "", facts["sha256"])
 
 
 def merge_duplicates(facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -91,9 +108,9 @@ def merge_duplicates(facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     A row that came in the published test split stays test, wherever else it came; `copies` counts the records.
 
     Returns:
-        The merged rows, and the records whose bytes came with different labels: they are left out of the first.
+        The merged rows, and the records whose pixels came with different labels: they are left out of the first.
     """
-    num_labels = facts.groupby("sha256")["label"].transform("nunique")
+    num_labels = facts.groupby(_content(facts))["label"].transform("nunique")
     conflicts = facts[num_labels > 1].sort_values(["sha256", "source_uri"])
     agreeing = facts[num_labels == 1]
     rank = agreeing["source_split"].map({"test": 0, "train": 1, "none": 2})
@@ -101,6 +118,12 @@ def merge_duplicates(facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     merged = ordered.drop_duplicates("sha256").reset_index(drop=True)
     copies = agreeing.groupby("sha256").size()
     return merged.assign(copies=merged["sha256"].map(copies).astype("int32")), conflicts
+
+
+def num_cross_split_twins(facts: pd.DataFrame) -> int:
+    """Counts the records of the published test split that have a pixel-identical twin in the published train split."""
+    content, split = _content(facts), facts["source_split"]
+    return int(content[split == "test"].isin(content[split == "train"]).sum())
 
 
 def stratified_sample(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
@@ -122,7 +145,7 @@ def stratified_sample(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
 
 
 def _info(
-    source: Source, config: IngestConfig, kept: pd.DataFrame, conflicts: pd.DataFrame, digest: str, *, num_records: int
+    source: Source, config: IngestConfig, kept: pd.DataFrame, conflicts: pd.DataFrame, digest: str
 ) -> dict[str, Any]:
     about = datasets.find(config.dataset).ABOUT
     return {
@@ -131,13 +154,15 @@ def _info(
         "dataset_digest": digest,
         "layout": source.layout,
         "licence": about.licence,
+        "licence_accepted": config.licence_accepted or not about.needs_acceptance,
         "real_faces": about.real_faces,
+        "pictures_allowed": about.pictures_allowed,
         "classes": list(source.classes),
         "limit": config.limit,
-        "num_records": num_records,
         "num_examples": len(kept),
         "num_duplicates": int((kept["copies"] - 1).sum()),
         "num_conflicting": len(conflicts),
+        "num_conflict_groups": int(_content(conflicts).nunique()),
         "num_ignored": source.num_ignored,
         "num_subjects": int(kept.loc[kept["subject"] != "", "subject"].nunique()),
         "class_counts": dict(sorted(Counter(kept["label"]).items())),
@@ -154,40 +179,36 @@ def _plain(info: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _predecessors(store: Path) -> list[Path]:
+    """Returns the shard folders of all stored data sets, the latest first."""
+    stored = [path.parent for path in store.glob(f"*/{INFO_FILE}") if path.parent.suffix != storage.PARTIAL_SUFFIX]
+    latest_first = sorted(stored, key=lambda path: (-path.stat().st_mtime_ns, path.name))
+    return [path / shards.FOLDER for path in latest_first]
+
+
 def _store(
-    partial: Path, kept: pd.DataFrame, conflicts: pd.DataFrame, records: dict[str, Record], info: dict[str, Any]
-) -> None:
+    partial: Path, kept: pd.DataFrame, conflicts: pd.DataFrame, records: dict[str, Record], info: dict[str, Any],
+    earlier: list[Path],
+) -> None:  # fmt: skip
     ordered = kept.sort_values("sha256").reset_index(drop=True)
-    located = dict(_write_shards(partial / shards.FOLDER, ordered, records))
-    places = pd.DataFrame([located[sha256] for sha256 in ordered["sha256"]])
-    manifest.write(pd.concat([ordered, places], axis=1), partial, manifest.INGESTED)
+    formats = dict(zip(ordered["sha256"], ordered["format"], strict=True))
+
+    def payloads(keys: list[str]) -> Iterator[shards.Payload]:
+        for sha256 in console.progress(keys, total=len(keys), unit="images stored"):
+            yield _payload(sha256, formats[sha256], records[sha256])
+
+    places = shards.fill(
+        partial / shards.FOLDER, set(ordered["sha256"]), payloads, bytes_each=float(ordered["bytes"].mean()),
+        earlier=earlier,
+    )  # fmt: skip
+    manifest.write(ordered.merge(places, on="sha256", validate="one_to_one"), partial, manifest.INGESTED)
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / CONFLICTS_FILE, index=False)
     storage.write_json(partial / INFO_FILE, info)
     storage.remove_partials(partial)  # files that an earlier, killed run was writing
 
 
-def _write_shards(
-    folder: Path, ordered: pd.DataFrame, records: dict[str, Record]
-) -> Iterator[tuple[str, shards.Location]]:
-    digits = shards.prefix_digits(int(ordered["bytes"].sum()))
-    missing = []
-    for name, group in ordered.groupby(ordered["sha256"].map(lambda sha256: shards.shard_name(sha256, digits))):
-        finished = folder / str(name)
-        found = shards.locations(finished) if finished.exists() else {}
-        if set(found) == set(group["sha256"]):
-            yield from found.items()
-        else:
-            missing.append(group)
-    if missing:
-        rows = pd.concat(missing)
-        payloads = (_payload(*row, records) for row in zip(rows["sha256"], rows["format"], strict=True))
-        bar = console.progress(payloads, total=len(rows), unit="images stored")
-        yield from shards.write(bar, folder, digits=digits)
-
-
-def _payload(sha256: str, image_format: str, records: dict[str, Record]) -> tuple[str, str, bytes]:
-    data = records[sha256].read()
+def _payload(sha256: str, image_format: str, record: Record) -> shards.Payload:
+    data = record.read()
     if storage.bytes_sha256(data) != sha256:
-        uri = records[sha256].uri
-        raise ValueError(f"{uri} changed while it was read. Run again when nobody writes to the source.")
-    return sha256, image_format.lower() or "bin", data
+        raise ValueError(f"{record.uri} changed while it was read. Run again when nobody writes to the source.")
+    return shards.Payload(sha256, image_format.lower() or "bin", data)

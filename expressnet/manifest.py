@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 FILE_NAME = "manifest.parquet"
 
 # Filled by ingest.
@@ -26,9 +26,14 @@ INGEST_FIELDS = [
     pa.field("copies", pa.int32(), nullable=False),  # how often the same bytes came
     pa.field("bytes", pa.int64(), nullable=False),
     pa.field("format", pa.string(), nullable=False),  # Pillow's name, "" if it is no image
-    pa.field("width", pa.int32(), nullable=False),  # pixels, 0 if it is no image
+    pa.field("width", pa.int32(), nullable=False),  # pixels, upright; 0 if it is no image
     pa.field("height", pa.int32(), nullable=False),
     pa.field("problem", pa.string(), nullable=False),  # why it can't be decoded, "" if it can
+    pa.field("pixel_sha256", pa.string(), nullable=False),  # of the upright RGB pixels; "" if it is no image
+    pa.field("phash", pa.string(), nullable=False),  # see expressnet.fingerprint; "" if it is no image
+    pa.field("brightness", pa.float32(), nullable=False),  # mean of the gray image, 0..255
+    pa.field("contrast", pa.float32(), nullable=False),  # its standard deviation; 0: one constant colour
+    pa.field("sharpness", pa.float32(), nullable=False),  # see expressnet.fingerprint
     pa.field("shard", pa.string(), nullable=False),  # file name in the folder `shards`
     pa.field("offset", pa.int64(), nullable=False),  # of the payload in the shard, bytes
     pa.field("size", pa.int64(), nullable=False),  # of the payload, bytes

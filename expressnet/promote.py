@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from expressnet import config as configs
-from expressnet import console, faces, manifest, metrics, pixels, registry, shards, storage
-from expressnet.config import CropConfig, PromoteConfig
+from expressnet import console, cutting, manifest, metrics, pixels, registry, shards, storage
+from expressnet.config.base import digest_fields
+from expressnet.config.data import CropConfig
+from expressnet.config.evidence import PromoteConfig
 
 if TYPE_CHECKING:
     from expressnet import bundle
@@ -88,7 +89,7 @@ def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch
     photos = photos[photos["sha256"].isin(test_sha256)].reset_index(drop=True)
     Path(scratch_dir).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
-        crops: pd.DataFrame = faces.crop_all(
+        crops: pd.DataFrame = cutting.cut_all(
             photos, dataset_dir, Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
         )
         prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
@@ -105,5 +106,5 @@ def _record(
         "promoted_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "previous": champion["version"] if champion else "",
         "reason": decision["reason"],
-        "settings": configs.digest_fields(config),
+        "settings": digest_fields(config),
     }

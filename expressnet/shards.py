@@ -1,20 +1,28 @@
 """Tar shards plus index: written once, read at random.
 
-A shard is an uncompressed tar of `<sha256>.<ext>` members, sorted, 256 MB at most; the manifest carries
-shard, offset and size, so that one record is one `pread`, and any other tool that reads tar reads it too.
+A shard is an uncompressed tar of `<sha256>.<ext>` members, sorted, 256 MB at most; beside it lies its index, a
+parquet file with sha256, offset, size and whatever else was found out about each record. The manifest carries shard,
+offset and size as well, so that one record is one `pread`, and any other tool that reads tar reads it too.
+
+A shard's name says what is in it (leading digits of the hashes, digest of all of them), and shards never change. So
+a data set that grew takes over the shards of its predecessor by hard links and writes new ones for the new records.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
+
+from expressnet import storage
 
 MAX_SHARD_BYTES = 256 * 2**20
 FOLDER = "shards"
@@ -28,53 +36,138 @@ class Location(NamedTuple):
     size: int
 
 
-def prefix_digits(total_bytes: int) -> int:
-    """Returns how many hex digits of the sha256 name a shard, so that a shard stays well under its limit."""
-    digits = 1
-    while total_bytes / 16**digits > MAX_SHARD_BYTES / 2:
-        digits += 1
-    return digits
+class Payload(NamedTuple):
+    """A record to be stored: its key, the member's file extension, its bytes and what the index says of it."""
+
+    sha256: str
+    extension: str
+    data: bytes
+    facts: Mapping[str, Any] = {}
 
 
-def shard_name(sha256: str, digits: int) -> str:
-    """Returns the shard of a record: a function of its content alone, so new data moves no old record."""
-    return f"{sha256[:digits]}.tar"
+def fill(
+    folder: Path,
+    wanted: Collection[str],
+    make: Callable[[list[str]], Iterable[Payload]],
+    *,
+    bytes_each: float,
+    earlier: Sequence[Path] = (),
+) -> pd.DataFrame:
+    """Makes `folder` hold the wanted records in whole shards, and does only what is missing.
 
+    What an interrupted call left in `folder` is kept. The shards are a function of `wanted`, `bytes_each` and the
+    shards of `earlier`.
 
-def write(records: Iterable[tuple[str, str, bytes]], folder: Path, *, digits: int) -> Iterator[tuple[str, Location]]:
-    """Writes (sha256, extension, payload) records, sorted by sha256, into shards; yields where each one went.
+    Args:
+        folder: gets the shards and their indices.
+        wanted: keys (sha256) of all records.
+        make: returns the payloads of the keys it is given, in the same (sorted) order.
+        bytes_each: expected mean size of a payload.
+        earlier: shard folders of predecessors; their shards are linked where all of their records are wanted.
 
-    Every shard gets its name by a rename once it is whole.
-
-    Raises:
-        ValueError: the records are not sorted by sha256.
+    Returns:
+        The index of all wanted records, sorted by sha256: sha256, shard, offset, size and the payloads' facts.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    last = ""
-    for name, group in groupby(records, key=lambda record: shard_name(record[0], digits)):
-        partial = folder / f"{name}.partial"
-        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for sha256, extension, payload in group:
-                if sha256 <= last:
-                    raise ValueError(f"Records must come sorted by sha256: {sha256} came after {last}.")
-                last = sha256
-                member = tarfile.TarInfo(f"{sha256}.{extension}")
-                member.size = len(payload)
-                tar.addfile(member, io.BytesIO(payload))
-                padded = -(-len(payload) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                yield sha256, Location(name, tar.offset - padded, len(payload))
-        partial.replace(folder / name)
+    wanted = set(wanted)
+    names = _adopt(folder, wanted, earlier, limit=4 * len(_groups(sorted(wanted), bytes_each)) + 16)
+    adopted = {sha256 for name in names for sha256 in index(folder, name)["sha256"]}
+    groups = _groups(sorted(wanted - adopted), bytes_each)
+    missing = {name: keys for name, keys in groups.items() if not _is_whole(folder, name, keys)}
+    payloads = iter(make([key for keys in missing.values() for key in keys])) if missing else iter(())
+    for name, keys in missing.items():
+        _write(folder, name, islice(payloads, len(keys)))
+    names += groups
+    for path in folder.iterdir():
+        if (path.suffix == ".tar" and path.name not in names) or path.name.endswith(storage.PARTIAL_SUFFIX):
+            path.unlink()  # of an interrupted call whose records are no longer wanted
+            path.with_suffix(".parquet").unlink(missing_ok=True)
+    return pd.concat([index(folder, name) for name in names]).sort_values("sha256").reset_index(drop=True)
+
+
+def _adopt(folder: Path, wanted: set[str], earlier: Sequence[Path], *, limit: int) -> list[str]:
+    """Links the shards of predecessors that fit, unless there are so many that writing anew is better."""
+    adopted: dict[str, Path] = {}
+    covered: set[str] = set()
+    for source in earlier:
+        for path in sorted(source.glob("*.tar")):
+            keys = set(index(source, path.name)["sha256"])
+            if keys <= wanted and not keys & covered:
+                adopted[path.name] = source
+                covered |= keys
+    if len(adopted) > limit:
+        return []
+    for name, source in adopted.items():
+        for file_name in (_index_name(name), name):
+            _link(source / file_name, folder / file_name)
+    return list(adopted)
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links
+        partial = target.with_name(target.name + storage.PARTIAL_SUFFIX)
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+
+
+def _groups(keys: list[str], bytes_each: float) -> dict[str, list[str]]:
+    """Divides sorted keys by their leading digits so that a shard stays well under its limit; by shard name."""
+    digits = 0
+    while len(keys) * bytes_each / 16**digits > MAX_SHARD_BYTES / 2:
+        digits += 1
+    groups = [(prefix, list(group)) for prefix, group in groupby(keys, key=lambda key: key[:digits])]
+    return {f"{prefix or 'all'}-{storage.json_digest(group)[:16]}.tar": group for prefix, group in groups}
+
+
+def _is_whole(folder: Path, name: str, keys: list[str]) -> bool:
+    """Says whether an interrupted call left this shard, and nothing has damaged it since."""
+    if not (folder / name).exists():
+        return False
+    try:
+        found = index(folder, name)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return list(found["sha256"]) == keys and (folder / name).stat().st_size >= (found["offset"] + found["size"]).max()
+
+
+def _write(folder: Path, name: str, payloads: Iterator[Payload]) -> None:
+    partial = folder / f"{name}{storage.PARTIAL_SUFFIX}"
+    rows = []
+    with partial.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for payload in payloads:
+                member = tarfile.TarInfo(f"{payload.sha256}.{payload.extension}")
+                member.size = len(payload.data)
+                tar.addfile(member, io.BytesIO(payload.data))
+                padded = -(-len(payload.data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+                rows.append(
+                    {"sha256": payload.sha256, "offset": tar.offset - padded, "size": len(payload.data),
+                     **payload.facts}
+                )  # fmt: skip
+        file.flush()
+        os.fsync(file.fileno())
+    buffer = io.BytesIO()
+    pd.DataFrame(rows).to_parquet(buffer, index=False)
+    storage.write_bytes(folder / _index_name(name), buffer.getvalue())
+    partial.replace(folder / name)
+
+
+def _index_name(name: str) -> str:
+    return name.removesuffix(".tar") + ".parquet"
+
+
+def index(folder: Path, name: str) -> pd.DataFrame:
+    """Returns the index of one shard: sha256, shard, offset, size and what else was kept of each record."""
+    return pd.read_parquet(folder / _index_name(name)).assign(shard=name)
 
 
 def locate(frame: pd.DataFrame) -> list[Location]:
     """Returns where the payload of every row of a manifest lies."""
     return list(map(Location, frame["shard"], frame["offset"], frame["size"]))
-
-
-def locations(path: Path) -> dict[str, Location]:
-    """Returns where each record of one finished shard lies, by sha256."""
-    with tarfile.open(path) as tar:
-        return {member.name.split(".")[0]: Location(path.name, member.offset_data, member.size) for member in tar}
 
 
 class Reader:

@@ -52,6 +52,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,
                      help="context around a face, as a fraction of the box side")  # fmt: skip
     run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)
+    run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
+                     help="acknowledge the data set's licence; the run records it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)
@@ -64,7 +66,19 @@ def _count(text: str) -> int:
     return value
 
 
+def _accepts_licence(options: argparse.Namespace) -> bool:
+    """Says whether the licence is acknowledged; asks where somebody sits at a terminal."""
+    about = datasets.find(options.dataset).ABOUT
+    if options.licence_accepted or not about.needs_acceptance:
+        return True
+    if not sys.stdin.isatty():
+        return False  # ingest refuses, and says what to do
+    print(f"{about.title}. Licence: {about.licence}.")
+    return input("May you use it under this licence? [y/N] ").strip().lower() in ("y", "yes")
+
+
 def _run(options: argparse.Namespace) -> int:
+    options.licence_accepted = _accepts_licence(options)
     other = ("command", "pipeline", "out")
     arguments = {name: value for name, value in vars(options).items() if name not in other}
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:

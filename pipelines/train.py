@@ -24,6 +24,7 @@ def train(
     protocol: str = SplitConfig.protocol,
     seed: int = SplitConfig.seed,
     limit: int = IngestConfig.limit,
+    licence_accepted: bool = IngestConfig.licence_accepted,
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
     margin: float = CropConfig.margin,
@@ -40,6 +41,7 @@ def train(
         protocol: honest (train/val/test) or paper (the authors' own, selected on the test split).
         seed: of the split and the training.
         limit: at most this many examples, a stratified sample; 0 takes all.
+        licence_accepted: whether the user acknowledged the data set's licence; needed but for demo and folder.
         epochs: passes over the training split; 0 takes the preset's own.
         min_per_class: fewest examples of a class that pass validation.
         margin: context around a face, as a fraction of the box side.
@@ -48,7 +50,9 @@ def train(
     """
     with dsl.ExitHandler(summary().set_caching_options(False)):
         # Reads the source every time: its digests decide what of the rest is still fresh.
-        source = ingest(dataset=dataset, data_uri=data_uri, limit=limit, workspace=workspace)
+        source = ingest(
+            dataset=dataset, data_uri=data_uri, limit=limit, licence_accepted=licence_accepted, workspace=workspace
+        )
         source.set_caching_options(False)
         photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
 
@@ -58,7 +62,7 @@ def train(
         )  # fmt: skip
         cropped = crop(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-            preset=preset, margin=margin, detector=detector,
+            preset=preset, margin=margin, detector=detector, workspace=workspace,
         ).after(checked)  # fmt: skip
         faces = cropped.outputs["faces"]
         divided = split(

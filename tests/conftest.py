@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from expressnet import config, images, manifest, shards, split, storage
+from expressnet import config, fingerprint, images, manifest, shards, split, storage
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -68,17 +68,23 @@ def crops_and_split(tmp_path_factory):
         png = images.encode_png(pixels)
         examples.append((storage.bytes_sha256(png), classes[place % 3], f"p{place // 6}", png))
     examples.sort()
-    placed = dict(shards.write(((sha, "png", png) for sha, _, _, png in examples), folder / "faces/shards", digits=1))
+    pngs = {sha256: png for sha256, _, _, png in examples}
+    places = shards.fill(
+        folder / "faces/shards", set(pngs), lambda keys: (shards.Payload(key, "png", pngs[key]) for key in keys),
+        bytes_each=2000,
+    )  # fmt: skip
     frame = pd.DataFrame(
         [
             {
-                "sha256": sha, "label": label, "source_split": "none", "subject": subject, "source_uri": sha[:6],
-                "copies": 1, "bytes": len(png), "format": "PNG", "width": 32, "height": 32, "problem": "",
-                **placed[sha]._asdict(), "face_found": True, "num_faces": 1, "score": 0.9, "box_xyxy": (0, 0, 32, 32),
+                "sha256": sha, "label": label, "source_split": "none", "subject": subject,
+                "source_uri": sha[:6], "copies": 1, "bytes": len(png),
+                "format": "PNG", "width": 32, "height": 32, "problem": "",
+                **fingerprint.of(images.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
+                "box_xyxy": (0, 0, 32, 32),
             }
             for sha, label, subject, png in examples
         ]
-    )  # fmt: skip
+    ).merge(places, on="sha256")  # fmt: skip
     manifest.write(frame, folder / "faces", manifest.CROPPED)
     dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
                "real_faces": False, "classes": classes, "num_subjects": 12}  # fmt: skip

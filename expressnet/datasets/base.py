@@ -19,6 +19,8 @@ class About:
         licence: who may use it for what.
         layouts: the layouts that the reader knows, for messages.
         real_faces: whether the pictures show real people.
+        needs_acceptance: whether the user has to acknowledge the licence (ACCEPT_LICENCE=1).
+        pictures_allowed: whether the licence allows pictures of it in reports, where the user asks for them.
         default_uri: where it lies if the user names no place; "" where the user has to.
     """
 
@@ -27,6 +29,8 @@ class About:
     licence: str
     layouts: tuple[str, ...]
     real_faces: bool = True
+    needs_acceptance: bool = True
+    pictures_allowed: bool = False
     default_uri: str = ""
 
 
@@ -39,7 +43,7 @@ class Record:
         label: a class of expressnet.labels.
         source_split: train, test or none, as published.
         subject: the person, "" where unknown.
-        read: returns the original bytes.
+        read: returns the original bytes; picklable.
     """
 
     uri: str
@@ -54,7 +58,7 @@ class Source:
     """A recognised copy of a data set.
 
     Attributes:
-        dataset_id: name and label provenance; figures of two ids are never compared.
+        dataset_id: name and label provenance (`affectnet7@kaggle`); figures of two ids are never compared.
         layout: the layout that was recognised.
         classes: in the order of the model's outputs.
         records: every example.

@@ -14,6 +14,8 @@ ABOUT = About(
     licence="CC0-1.0; says nothing about real faces",
     layouts=("labels.csv (file,label,subject) beside the folder images",),
     real_faces=False,
+    needs_acceptance=False,
+    pictures_allowed=True,
     default_uri=str(Path(__file__).parents[2] / "data" / "demo"),
 )
 

@@ -11,6 +11,8 @@ ABOUT = About(
     name="folder",
     title="your own photographs, one folder per class",
     licence="yours; make sure that the people in the pictures agreed",
+    needs_acceptance=False,
+    pictures_allowed=True,
     layouts=("<class>/<image>", "{train,test}/<class>/<image>"),
 )
 

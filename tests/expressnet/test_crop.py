@@ -57,8 +57,8 @@ def portraits(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cropped(portraits, tmp_path_factory):
     """The crops of `portraits`, cut by one process: report, folder and rows by source."""
-    out_dir = tmp_path_factory.mktemp("cropped") / "faces"
-    report = crop.run(portraits, str(out_dir), CropConfig(size_px=SIZE_PX, num_workers=1))
+    report = crop.run(portraits, tmp_path_factory.mktemp("cropped"), CropConfig(size_px=SIZE_PX, num_workers=1))
+    out_dir = Path(report["path"])
     return report, out_dir, manifest.read(out_dir).set_index("source_uri")
 
 
@@ -117,16 +117,18 @@ def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     }  # fmt: skip
 
 
-def test_a_full_target_is_refused_before_anything_is_cut(portraits, cropped):
-    with pytest.raises(FileExistsError, match="faces already holds something"):
-        crop.run(portraits, str(cropped[1]), CropConfig())
+def test_cropping_again_cuts_nothing(portraits, cropped):
+    stamps = {path: path.stat().st_mtime_ns for path in cropped[1].rglob("*")}
+    again = crop.run(portraits, cropped[1].parent, CropConfig(size_px=SIZE_PX))
+    assert again == cropped[0]
+    assert {path: path.stat().st_mtime_ns for path in cropped[1].rglob("*")} == stamps
 
 
 def test_two_processes_write_what_one_writes(portraits, cropped, tmp_path):
-    crop.run(portraits, str(tmp_path / "faces"), CropConfig(size_px=SIZE_PX, num_workers=2))
+    report = crop.run(portraits, tmp_path, CropConfig(size_px=SIZE_PX, num_workers=2))
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (cropped[1], tmp_path / "faces")
+        for folder in (cropped[1], Path(report["path"]))
     )
     assert first == second
 
@@ -143,9 +145,9 @@ def photos(shared_data, tmp_path_factory):
             if not images.inspect(photo.read_bytes()).problem:
                 shutil.copyfile(photo, root / "tree" / "happy" / row["file"])
                 num_faces[row["file"]] = int(row["faces"])
-    crop.run(_ingest(root / "tree", root / "store"), str(root / "faces"), CropConfig(size_px=SIZE_PX))
-    rows = manifest.read(root / "faces")
-    return root / "faces", rows.set_index(rows["source_uri"].str.removeprefix("happy/")), num_faces
+    report = crop.run(_ingest(root / "tree", root / "store"), root / "crops", CropConfig(size_px=SIZE_PX))
+    rows = manifest.read(report["path"])
+    return Path(report["path"]), rows.set_index(rows["source_uri"].str.removeprefix("happy/")), num_faces
 
 
 def test_the_faces_of_the_shared_photographs_are_found_and_nothing_else_is_one(photos):

@@ -18,9 +18,10 @@ from expressnet.config import IngestConfig
 # Ingests, and kills itself with SIGKILL right before it opens or renames a file for the n-th time.
 INGEST_UNTIL_KILLED = """
 import os, signal, sys
-from expressnet import ingest
+from expressnet import ingest, shards
 from expressnet.config import IngestConfig
 
+shards.MAX_SHARD_BYTES = int(sys.argv.pop())
 source, store, event, ending, count = sys.argv[1:]
 remaining = int(count)
 
@@ -32,13 +33,14 @@ def kill(name, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(kill)
-ingest.run(source, store, IngestConfig(dataset="folder"))
+if __name__ == "__main__":
+    ingest.run(source, store, IngestConfig(dataset="folder"))
 """
 RANDOM_FILE = Path("/proc/sys/kernel/random/uuid")  # says something else whenever it is read
 
 
 def _ingest(source, store, dataset="folder", limit=0):
-    return ingest.run(str(source), store, IngestConfig(dataset=dataset, limit=limit))
+    return ingest.run(str(source), store, IngestConfig(dataset=dataset, limit=limit, licence_accepted=True))
 
 
 def _files(folder):
@@ -49,7 +51,7 @@ def _files(folder):
 def _facts(*rows):
     """Records as ingest sees them: (sha256, label, source_split, source_uri)."""
     frame = pd.DataFrame(rows, columns=["sha256", "label", "source_split", "source_uri"])
-    return frame.assign(subject="", bytes=1, format="PNG", width=1, height=1, problem="")
+    return frame.assign(subject="", bytes=1, format="PNG", width=1, height=1, problem="", pixel_sha256="")
 
 
 @pytest.fixture
@@ -230,12 +232,19 @@ def test_four_at_once_store_the_data_set_once(tmp_path, tree):
 
 @pytest.fixture(scope="module")
 def large_tree(tmp_path_factory, write_tree):
-    """Pictures for all sixteen shards."""
+    """Pictures for sixteen shards of the size that `small_shards` makes them."""
     return write_tree(tmp_path_factory.mktemp("large"), {"happy": 200, "sad": 200}, side_px=16)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, large_tree):
+@pytest.fixture
+def small_shards(monkeypatch):
+    """So few bytes a shard that 400 pictures fill sixteen."""
+    monkeypatch.setattr(shards, "MAX_SHARD_BYTES", 60_000)
+    return shards.MAX_SHARD_BYTES
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory, large_tree, small_shards):
     """Digest and files of a run that nobody killed."""
     report = _ingest(large_tree, tmp_path_factory.mktemp("undisturbed"))
     return report["dataset_digest"], _files(Path(report["path"]))
@@ -249,8 +258,8 @@ def undisturbed(tmp_path_factory, large_tree):
         ("os.rename", ".tar.partial", 9, 8),
         ("open", ".png", 600, 7),  # 400 times to look at all, 200 times to store the half
         ("open", "label_conflicts.csv", 1, 16),
-        ("os.rename", ".partial", 17, 16),  # the sixteen shards, and now dataset.json
-        ("os.rename", ".partial", 18, 16),  # and now the whole folder
+        ("os.rename", ".partial", 33, 16),  # sixteen shards and their indices, and now dataset.json
+        ("os.rename", ".partial", 34, 16),  # and now the whole folder
     ],
     ids=[
         "before the first shard",
@@ -263,10 +272,10 @@ def undisturbed(tmp_path_factory, large_tree):
     ],
 )
 def test_a_killed_run_shows_nothing_and_is_completed_by_the_next(
-    tmp_path, large_tree, undisturbed, event, ending, count, num_shards
+    tmp_path, large_tree, undisturbed, small_shards, event, ending, count, num_shards
 ):
     digest, expected = undisturbed
-    command = [sys.executable, "-c", INGEST_UNTIL_KILLED, large_tree, tmp_path, event, ending, str(count)]
+    command = [sys.executable, "-c", INGEST_UNTIL_KILLED, large_tree, tmp_path, event, ending, count, small_shards]
     killed = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not (tmp_path / digest).exists()

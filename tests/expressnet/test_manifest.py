@@ -22,6 +22,11 @@ def _rows(count=4):
             "width": 48,
             "height": 40,
             "problem": "",
+            "pixel_sha256": "",
+            "phash": "",
+            "brightness": 0.0,
+            "contrast": 0.0,
+            "sharpness": 0.0,
             "shard": "0.tar",
             "offset": 512,
             "size": 100,
@@ -91,7 +96,7 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
 def test_a_manifest_of_another_version_is_refused(tmp_path, metadata, version):
     table = pa.table({"sha256": ["0" * 64]}).replace_schema_metadata(metadata)
     pq.write_table(table, tmp_path / manifest.FILE_NAME)
-    with pytest.raises(ValueError, match=f"has manifest version {version}; this code reads version 1"):
+    with pytest.raises(ValueError, match=f"has manifest version {version}; this code reads version 2"):
         manifest.read(tmp_path)
 
 

@@ -13,93 +13,130 @@ from expressnet import shards, storage
 MIB = 2**20
 
 
-def _records(payloads, extension="png"):
-    by_sha256 = {storage.bytes_sha256(payload): payload for payload in payloads}
-    return [(sha256, extension, by_sha256[sha256]) for sha256 in sorted(by_sha256)]
+def _by_sha256(payloads):
+    return {storage.bytes_sha256(payload): payload for payload in payloads}
 
 
-def _payloads(count):
-    return [b"payload %d" % number for number in range(count)]
+def _payloads(count, start=0):
+    return _by_sha256(b"payload %d" % number for number in range(start, start + count))
 
 
-def _write(records, folder, digits=1):
-    return dict(shards.write(records, folder / shards.FOLDER, digits=digits))
+def _fill(payloads, folder, bytes_each=10.0, earlier=(), extension="png", fail_after=None):
+    """Fills `folder`/shards; `made` of the result lists what had to be made."""
+    made = []
+
+    def make(keys):
+        for key in keys:
+            if len(made) == fail_after:
+                raise KeyboardInterrupt
+            made.append(key)
+            yield shards.Payload(key, extension, payloads[key], {"length": len(payloads[key])})
+
+    places = shards.fill(
+        folder / shards.FOLDER, set(payloads), make, bytes_each=bytes_each,
+        earlier=[other / shards.FOLDER for other in earlier],
+    )  # fmt: skip
+    return places, made
 
 
-@given(st.sets(st.binary(max_size=1500), max_size=12), st.integers(1, 2))
-def test_what_is_written_is_read_back_at_random(payloads, digits):
+def _files(folder):
+    return {path.name: path.read_bytes() for path in (folder / shards.FOLDER).iterdir()}
+
+
+@given(st.sets(st.binary(max_size=1500), max_size=12), st.sampled_from([10.0, 100.0 * MIB]))
+def test_what_is_written_is_read_back_at_random(payloads, bytes_each):
     with tempfile.TemporaryDirectory() as name:
-        records = _records(payloads)
-        places = _write(records, Path(name), digits)
+        payloads = _by_sha256(payloads)
+        places, _ = _fill(payloads, Path(name), bytes_each) if payloads else ([], [])
         reader = shards.Reader(name)
-        for sha256, _, payload in reversed(records):
-            assert places[sha256].shard == f"{sha256[:digits]}.tar"
-            assert reader.read(places[sha256]) == payload
+        if payloads:
+            assert list(places["sha256"]) == sorted(payloads)
+            assert list(places["length"]) == [len(payloads[key]) for key in places["sha256"]]
+            for sha256, place in zip(places["sha256"], shards.locate(places), strict=True):
+                assert reader.read(place) == payloads[sha256]
         reader.close()
 
 
-def test_a_finished_shard_tells_the_places_that_the_writer_told(tmp_path):
-    places = _write(_records(_payloads(40)), tmp_path)
-    found = {}
-    for path in (tmp_path / shards.FOLDER).iterdir():
-        found |= shards.locations(path)
-    assert found == places
-
-
 def test_any_tar_reader_reads_the_shards(tmp_path):
-    records = _records(_payloads(20), "jpeg")
-    _write(records, tmp_path)
+    payloads = _payloads(20)
+    _fill(payloads, tmp_path, bytes_each=100 * MIB, extension="jpeg")
     members = {}
-    for path in (tmp_path / shards.FOLDER).iterdir():
+    for path in (tmp_path / shards.FOLDER).glob("*.tar"):
         with tarfile.open(path) as tar:
             names = tar.getnames()
             assert names == sorted(names)
             members |= {name: tar.extractfile(name).read() for name in names}
-    assert members == {f"{sha256}.jpeg": payload for sha256, _, payload in records}
+    assert members == {f"{sha256}.jpeg": payload for sha256, payload in payloads.items()}
 
 
 def test_the_same_records_are_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        _write(_records(_payloads(30)), tmp_path / name)
-    first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / name / shards.FOLDER).iterdir()} for name in ("a", "b")
-    )
-    assert first == second
+        _fill(_payloads(30), tmp_path / name)
+    assert _files(tmp_path / "a") == _files(tmp_path / "b")
 
 
-def test_new_records_move_no_old_one_to_another_shard(tmp_path):
-    before = _write(_records(_payloads(30)), tmp_path / "a")
-    after = _write(_records(_payloads(60)), tmp_path / "b")
-    assert {sha256: place.shard for sha256, place in before.items()} == {
-        sha256: after[sha256].shard for sha256 in before
+def test_a_data_set_that_grew_rewrites_no_shard(tmp_path):
+    old, more = _payloads(400), _payloads(4, start=400)
+    _fill(old, tmp_path / "a", bytes_each=5 * MIB)
+    places, made = _fill(old | more, tmp_path / "b", bytes_each=5 * MIB, earlier=[tmp_path / "a"])
+    assert set(made) == set(more)
+    before, after = _files(tmp_path / "a"), _files(tmp_path / "b")
+    assert len(before) == 2 * 16  # 2 GiB of payload as far as the plan knows; a tar and an index each
+    assert {name: after[name] for name in before} == before
+    assert len(after) - len(before) == 2
+    reader = shards.Reader(tmp_path / "b")
+    assert [reader.read(place) for place in shards.locate(places)] == [(old | more)[key] for key in places["sha256"]]
+
+
+def test_a_shard_with_a_record_that_is_gone_is_not_taken_over(tmp_path):
+    old = _payloads(40)
+    _fill(old, tmp_path / "a", bytes_each=20 * MIB)
+    gone = next(key for key in sorted(old) if sum(other[0] == key[0] for other in old) > 1)
+    rest = {key: payload for key, payload in old.items() if key != gone}
+    _, made = _fill(rest, tmp_path / "b", bytes_each=20 * MIB, earlier=[tmp_path / "a"])
+    assert 0 < len(made) < len(rest)
+    assert not any(old[gone] + b"\x00" in data for data in _files(tmp_path / "b").values())
+
+
+def test_too_many_small_shards_are_written_anew(tmp_path):
+    payloads, earlier = {}, []
+    for number in range(21):
+        added = _payloads(2, start=2 * number)
+        _fill(added, tmp_path / str(number))
+        payloads, earlier = payloads | added, [*earlier, tmp_path / str(number)]
+    places, made = _fill(payloads, tmp_path / "all", earlier=earlier)
+    assert set(made) == set(payloads)
+    assert places["shard"].nunique() == 1
+
+
+def test_an_interrupted_call_is_completed_and_nothing_whole_is_made_again(tmp_path):
+    payloads = _payloads(60)
+    _fill(payloads, tmp_path / "unbroken", bytes_each=10 * MIB)
+    with pytest.raises(KeyboardInterrupt):
+        _fill(payloads, tmp_path / "broken", bytes_each=10 * MIB, fail_after=30)
+    whole = {
+        key
+        for path in (tmp_path / "broken/shards").glob("*.tar")
+        for key in shards.index(path.parent, path.name)["sha256"]
     }
-
-
-def test_a_shard_has_its_name_only_once_it_is_whole(tmp_path):
-    records = [("a" + "0" * 63, "png", b"1"), ("a" + "1" * 63, "png", b"2"), ("b" + "0" * 63, "png", b"3")]
-    writing = shards.write(records, tmp_path, digits=1)
-    seen = [[path.name for path in sorted(tmp_path.iterdir())] for _ in writing]
-    assert seen == [["a.tar.partial"], ["a.tar.partial"], ["a.tar", "b.tar.partial"]]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "b.tar"]
-
-
-@pytest.mark.parametrize("order", [[1, 0], [0, 0]], ids=["unsorted", "the same twice"])
-def test_records_that_are_not_sorted_are_refused(tmp_path, order):
-    records = [("a" + str(number) * 63, "png", b"") for number in order]
-    with pytest.raises(ValueError, match=f"sorted by sha256: {records[1][0]} came after {records[0][0]}"):
-        _write(records, tmp_path)
+    _, made = _fill(payloads, tmp_path / "broken", bytes_each=10 * MIB)
+    assert len(whole) > 0
+    assert not whole & set(made)
+    assert _files(tmp_path / "broken") == _files(tmp_path / "unbroken")
 
 
 @pytest.mark.parametrize(
-    ("total_bytes", "digits"),
-    [(0, 1), (16 * 128 * MIB, 1), (16 * 128 * MIB + 1, 2), (256 * 128 * MIB, 2), (256 * 128 * MIB + 1, 3)],
+    ("bytes_each", "num_shards"), [(0, 1), (128 * MIB / 256, 1), (128 * MIB / 256 + 1, 16), (8 * MIB, 16)]
 )
-def test_a_shard_holds_half_of_its_limit_on_average_at_most(total_bytes, digits):
-    assert shards.prefix_digits(total_bytes) == digits
+def test_a_shard_holds_half_of_its_limit_on_average_at_most(tmp_path, bytes_each, num_shards):
+    keys = {f"{number:02x}".ljust(64, "0"): b"" for number in range(256)}
+    places, _ = _fill(keys, tmp_path, bytes_each=bytes_each)
+    assert places["shard"].nunique() == num_shards
 
 
 def test_a_shard_that_was_cut_off_is_named(tmp_path):
-    [(sha256, place)] = _write(_records([b"x" * 1000]), tmp_path).items()
+    places, _ = _fill(_by_sha256([b"x" * 1000]), tmp_path)
+    [place] = shards.locate(places)
     path = tmp_path / shards.FOLDER / place.shard
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(OSError, match=rf"{place.shard} ends early: 1000 bytes wanted at 512, 488 there"):
@@ -112,16 +149,17 @@ def test_a_missing_shard_is_named(tmp_path):
 
 
 def test_threads_may_share_a_reader(tmp_path):
-    records = _records(_payloads(300))
-    places = _write(records, tmp_path)
+    payloads = _payloads(300)
+    places, _ = _fill(payloads, tmp_path)
     reader = shards.Reader(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(reader.read, [places[sha256] for sha256, _, _ in records]))
-    assert found == [payload for _, _, payload in records]
+        found = list(pool.map(reader.read, shards.locate(places)))
+    assert found == [payloads[key] for key in places["sha256"]]
 
 
 def test_a_closed_reader_opens_its_shards_again(tmp_path):
-    [(_, place)] = _write(_records([b"payload"]), tmp_path).items()
+    places, _ = _fill(_by_sha256([b"payload"]), tmp_path)
+    [place] = shards.locate(places)
     reader = shards.Reader(tmp_path)
     reader.read(place)
     reader.close()
@@ -129,7 +167,8 @@ def test_a_closed_reader_opens_its_shards_again(tmp_path):
 
 
 def test_a_shard_is_a_plain_uncompressed_tar(tmp_path):
-    [(_, place)] = _write(_records([b"payload"]), tmp_path).items()
+    places, _ = _fill(_by_sha256([b"payload"]), tmp_path)
+    [place] = shards.locate(places)
     data = (tmp_path / shards.FOLDER / place.shard).read_bytes()
     assert data[place.offset : place.offset + place.size] == b"payload"
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
