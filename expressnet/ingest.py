@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from expressnet import console, datasets, fingerprint, images, manifest, shards, storage
+from expressnet import console, datasets, fingerprint, images, manifest, shards, storage, workers
 from expressnet.config.data import IngestConfig
 from expressnet.datasets.base import About, Record, Source
 
 INFO_FILE = "dataset.json"
 CONFLICTS_FILE = "label_conflicts.csv"
-_THREADS = min(8, 2 * (os.cpu_count() or 1))
+_DECODE_TIMEOUT_S = 10.0
+_DECODE_MEMORY_BYTES = 4 * 2**30
 
 
 def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str, Any]:
@@ -77,19 +76,30 @@ def _ingest(source: Source, store: Path, config: IngestConfig) -> dict[str, Any]
 def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
     """Reads every record once; returns the facts (one row per record) and a record to read each sha256 from."""
     rows, records = [], {}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        examined = pool.map(_examine, source.records, chunksize=64)
-        bar = console.progress(examined, total=len(source.records), unit="images")
-        for record, row in zip(source.records, bar, strict=True):
-            rows.append(row)
-            records[row["sha256"]] = record
+    # A process takes longer to start than hundreds of images take to decode.
+    num_workers = min(workers.cpu_count(), 1 + len(source.records) // 500)
+    examined = workers.run(
+        _examine, source.records, num_workers=num_workers, timeout_s=_DECODE_TIMEOUT_S,
+        memory_bytes=_DECODE_MEMORY_BYTES,
+    )  # fmt: skip
+    bar = console.progress(examined, total=len(source.records), unit="images")
+    for record, result in zip(source.records, bar, strict=True):
+        if isinstance(result, workers.Failure):
+            refused = images.Facts("", 0, 0, f"decoding it fails: {result.reason}")
+            result = _row(record, record.read(), refused, fingerprint.NONE)
+        rows.append(result)
+        records[result["sha256"]] = record
     return pd.DataFrame(rows), records
 
 
 def _examine(record: Record) -> dict[str, Any]:
+    """Reads and decodes one record; runs in a process of its own, because the bytes may come from anywhere."""
     data = record.read()
     facts, rgb = images.examine(data)
-    seen = fingerprint.NONE if rgb is None else fingerprint.of(rgb)
+    return _row(record, data, facts, fingerprint.NONE if rgb is None else fingerprint.of(rgb))
+
+
+def _row(record: Record, data: bytes, facts: images.Facts, seen: fingerprint.Fingerprint) -> dict[str, Any]:
     return {
         "sha256": storage.bytes_sha256(data), "label": record.label, "source_split": record.source_split,
         "subject": record.subject, "source_uri": record.uri, "bytes": len(data), "format": facts.format,
