@@ -136,8 +136,9 @@ def _in_words(result: Any) -> dict[str, Any]:
 def render(info: dict[str, Any], checks: list[dict[str, Any]]) -> str:
     """Returns the page: what came in, and what each check found."""
     facts = [(key.replace("_", " "), info[key]) for key in (
-        "dataset_id", "layout", "licence", "num_records", "num_examples", "num_duplicates", "num_conflicting",
-        "num_ignored", "num_subjects", "dataset_digest",
+        "dataset_id", "layout", "licence", "licence_accepted", "num_records", "num_examples", "num_duplicates",
+        "num_cross_split_twins", "num_conflicting", "num_conflict_groups", "num_ignored", "num_subjects",
+        "dataset_digest",
     )]  # fmt: skip
     return html.page(
         f"Validation of {info['dataset']}",
