@@ -32,7 +32,8 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> dict[str
         else:
             earlier = [path.parent / shards.FOLDER for path in sorted(store.glob(f"{settings[:16]}-*/{INFO_FILE}"))]
             partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
-            crops = _crop(dataset_dir, info, partial, config, earlier)
+            with storage.removed_on_error(partial):
+                crops = _crop(dataset_dir, info, partial, config, earlier)
             partial.replace(out_dir)
     console.say(f"faces found in {crops['num_faces_found']:,} of {crops['num_examples']:,} ({crops['face_rate']:.1%})")
     report = {key: value for key, value in crops.items() if isinstance(value, (str, int, float))}

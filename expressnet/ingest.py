@@ -68,7 +68,8 @@ def _ingest(source: Source, store: Path, config: IngestConfig) -> dict[str, Any]
             console.say(f"already stored as {digest[:8]}")
         else:
             partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
-            _store(partial, kept, conflicts, records, info, _predecessors(store))
+            with storage.removed_on_error(partial):
+                _store(partial, kept, conflicts, records, info, _predecessors(store))
             partial.replace(out_dir)
     return info
 

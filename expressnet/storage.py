@@ -105,6 +105,16 @@ def committed_dir(out_dir: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def removed_on_error(folder: Path) -> Iterator[None]:
+    """Deletes `folder` if the body raises; what a kill leaves of it stays for the next run to go on with."""
+    try:
+        yield
+    except Exception:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextlib.contextmanager
 def lock(path: Path, *, wait: bool) -> Iterator[None]:
     """Holds an exclusive lock that the operating system releases even if we are killed.
 

@@ -143,7 +143,7 @@ def test_bad_input_ends_with_one_clear_message(tmp_path, make, dataset, message)
     source = tmp_path / "source"
     source.mkdir()
     out = tmp_path / "out"
-    done = _run(out, dataset=dataset, data_uri=make(source))
+    done = _run(out, "--accept-licence", dataset=dataset, data_uri=make(source))
     assert done.returncode == 1
     assert message in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
