@@ -1,81 +1,18 @@
-"""Image bytes to pixels: what is accepted, and how every kind becomes upright 8-bit RGB.
-
-The bytes may come from anywhere. Only seven formats reach a decoder, each its own one, and only after its header has
-said that the image is small enough. What remains is the work of a worker process with limits (expressnet.workers).
-Colour profiles are ignored: their effect on a face is small, and it would change with the version of the colour engine.
-"""
+"""Image bytes to pixels and back, and what there is to say about an image; expressnet.decoders does the work."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import struct
-import warnings
-import zlib
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.PpmImagePlugin import PpmImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image
 
-from expressnet import orientation
+from expressnet import decoders, orientation
 
-# The manifest's digest includes these words: no numbers, and nothing that a decoder says, for that changes.
-EMPTY = "the file is empty"
-TOO_LARGE = "the file is too large"
-UNKNOWN = "no image of a known format"
-TOO_MANY_PIXELS = "too many pixels"
-TOO_MANY_PARTS = "an image of too many parts"
-UNSUPPORTED = "an unsupported kind of its format"
-DAMAGED = "damaged image"
-PROBLEMS = (EMPTY, TOO_LARGE, UNKNOWN, TOO_MANY_PIXELS, TOO_MANY_PARTS, UNSUPPORTED, DAMAGED)
+PROBLEMS = decoders.PROBLEMS
 
-MAX_BYTES = 64 * 2**20
-MAX_PIXELS = 64_000_000
-MAX_SIDE_PX = 65_535
-# Reads that a decoder may ask for. A file of a million empty parts costs Pillow's parsers seconds.
-_MAX_READS = 200_000
-# Pillow joins EXIF blocks one by one (a thousand full ones take 17 s) and walks through Photoshop's.
-_MAX_BLOCKS = {b"Exif\0\0": 64, b"8BIM": 100_000}
-# A progressive JPEG of a few bytes per scan makes the decoder go over all pixels for each of them.
-_MAX_SCANNED_PIXELS = 1_000_000_000
-_BAND_PIXELS = 2**20
-# Pillow looks at this before it allocates a canvas, and gives up at twice the number.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
-
-
-class _Jpeg(JpegImageFile):
-    def _read_dpi_from_exif(self) -> None:
-        """Does nothing: of no use to us, and Pillow refuses the image where the resolution is odd."""
-
-
-# WebP and PPM need more than a prefix.
-_MAGICS = {
-    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
-    b"GIF87a": "GIF", b"GIF89a": "GIF",
-}  # fmt: skip
-_DECODERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
-    "JPEG": _Jpeg,
-    "PNG": PngImageFile,
-    "WEBP": WebPImageFile,
-    "BMP": BmpImageFile,
-    "TIFF": TiffImageFile,
-    "GIF": GifImageFile,
-    "PPM": PpmImageFile,
-}
-# Not JPEG: a TIFF may hide as many scans as it likes in it.
-_TIFF_COMPRESSIONS = (
-    "raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "tiff_ccitt", "group3", "group4",
-)  # fmt: skip
-# Of 32 bits, integer or float, nothing says which value is white.
-_MODES = ("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I;16B", "I;16L", "I;16N")
+Box = tuple[float, float, float, float]
 
 
 class Facts(NamedTuple):
@@ -85,7 +22,7 @@ class Facts(NamedTuple):
         format: a name of Pillow's, "" if it is no image.
         width: pixels, upright; 0 if it is no image.
         height: pixels, upright; 0 if it is no image.
-        problem: why it can't be used, one of PROBLEMS; "" if it can.
+        problem: why it can't be used, one of PROBLEMS (or of workers.REASONS); "" if it can.
         orientation: of the stored pixels, 1 to 8, see expressnet.orientation.
     """
 
@@ -96,10 +33,6 @@ class Facts(NamedTuple):
     orientation: int = 1
 
 
-class Refused(ValueError):
-    """The bytes are no image that we take; the message is one of PROBLEMS."""
-
-
 def examine(data: bytes) -> tuple[Facts, np.ndarray | None]:
     """Decodes an image once.
 
@@ -107,10 +40,15 @@ def examine(data: bytes) -> tuple[Facts, np.ndarray | None]:
         The facts, and uint8[height, width, 3] as `decode_rgb` gives it, or None if there is a problem.
     """
     try:
-        image_format, turn, rgb = _decode(data)
-    except Refused as refusal:
-        return Facts("", 0, 0, str(refusal)), None
-    return Facts(image_format, rgb.shape[1], rgb.shape[0], "", turn), rgb
+        image_format, stored_as, rgb = decoders.decode(data)
+    except decoders.Refused as refusal:
+        return refused(str(refusal)), None
+    return Facts(image_format, rgb.shape[1], rgb.shape[0], "", stored_as), rgb
+
+
+def refused(problem: str) -> Facts:
+    """Returns the facts of what is no image, with the reason."""
+    return Facts("", 0, 0, problem)
 
 
 def inspect(data: bytes) -> Facts:
@@ -127,9 +65,9 @@ def decode_rgb(data: bytes) -> np.ndarray:
         uint8[height, width, 3], RGB.
 
     Raises:
-        Refused: the bytes are no image that we take.
+        decoders.Refused: the bytes are no image that we take.
     """
-    return _decode(data)[2]
+    return decoders.decode(data)[2]
 
 
 def encode_png(rgb: np.ndarray) -> bytes:
@@ -140,116 +78,8 @@ def encode_png(rgb: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(data: bytes) -> tuple[str, int, np.ndarray]:
-    """Returns format, orientation and upright uint8[height, width, 3], or raises Refused."""
-    image_format = _format(data)
-    if any(data.count(name) > most for name, most in _MAX_BLOCKS.items()):
-        raise Refused(TOO_MANY_PARTS)
-    # Pillow warns about odd metadata. The switch is one for all threads, and PNGs, our own crops, are read in several.
-    quiet = contextlib.nullcontext() if image_format == "PNG" else warnings.catch_warnings(action="ignore")
-    try:
-        with quiet:
-            if image_format == "PNG":
-                _check_png(data)
-            image, turn = _load(image_format, data)
-            return image_format, turn, _to_rgb(image)
-    except (Refused, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise Refused(TOO_MANY_PIXELS) from error
-    except Exception as error:  # Pillow's decoders raise nearly everything on damaged files
-        raise Refused(DAMAGED) from error
-
-
-def _load(image_format: str, data: bytes) -> tuple[Image.Image, int]:
-    """Returns the first frame, upright, and how it was stored."""
-    file = _DECODERS[image_format](_BoundedFile(data))
-    _check_header(file, data)
-    if isinstance(file, TiffImageFile):
-        # Pillow turns it while it loads it, and forgets the tag.
-        turn = orientation.valid(file.tag_v2.get(orientation.TAG))
-        file.load()
-        return file, turn
-    file.load()
-    turn = orientation.from_exif(file.info.get("exif", b""))  # a PNG may say it behind the pixels
-    return orientation.turn_image(file, turn), turn
-
-
-def _format(data: bytes) -> str:
-    if not data:
-        raise Refused(EMPTY)
-    if len(data) > MAX_BYTES:
-        raise Refused(TOO_LARGE)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[:2] in (b"P5", b"P6") and data[2:3].isspace():
-        return "PPM"
-    for magic, image_format in _MAGICS.items():
-        if data.startswith(magic):
-            return image_format
-    raise Refused(UNKNOWN)
-
-
-class _BoundedFile(io.BytesIO):
-    """Bytes that may be read from so many times and no more."""
-
-    reads_left = _MAX_READS
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads_left -= 1
-        if self.reads_left < 0:
-            raise Refused(TOO_MANY_PARTS)
-        return super().read(size)
-
-
-def _check_png(data: bytes) -> None:
-    """Compares the checksum of every chunk, which Pillow does only for the first ones."""
-    start = 8
-    for _ in range(_MAX_READS // 4):
-        length, name = struct.unpack_from(">I4s", data, start)
-        end = start + 8 + length
-        (checksum,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(memoryview(data)[start + 4 : end]) != checksum:
-            raise Refused(DAMAGED)
-        if name == b"IEND":
-            return
-        start = end + 4
-    raise Refused(TOO_MANY_PARTS)
-
-
-def _check_header(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Refuses what would cost too much to decode, before anything of it is decoded."""
-    width, height = image.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
-        raise Refused(TOO_MANY_PIXELS)
-    if image.format == "JPEG" and data.count(b"\xff\xda") * width * height > _MAX_SCANNED_PIXELS:
-        raise Refused(TOO_MANY_PARTS)
-    if image.format == "PPM":  # Pillow reads other maxima than 255 and 65,535 pixel by pixel in Python
-        is_supported = image.tile[0][0] == "raw"
-    elif image.format == "TIFF":
-        is_supported = image.mode in _MODES and image.info["compression"] in _TIFF_COMPRESSIONS
-    else:
-        is_supported = image.mode in _MODES
-    if not is_supported:
-        raise Refused(UNSUPPORTED)
-
-
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """Converts band by band, so that a large image does not stand in memory in several forms."""
-    width, height = image.size
-    rgb = np.empty((height, width, 3), np.uint8)
-    num_rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, num_rows):
-        band = image if num_rows >= height else image.crop((0, top, width, min(height, top + num_rows)))
-        rgb[top : top + num_rows] = _band_to_rgb(band)
-    return rgb
-
-
-def _band_to_rgb(band: Image.Image) -> np.ndarray:
-    if band.mode.startswith("I"):
-        return (np.asarray(band) >> 8)[..., None].astype(np.uint8)  # as Pillow does with three channels of 16 bits
-    if band.mode in ("LA", "PA", "RGBA") or "transparency" in band.info:
-        over = band.convert("RGBA")
-        band = Image.new("RGB", over.size)
-        band.paste(over, mask=over)
-    return np.asarray(band.convert("RGB"))
+def upright_box(box_xyxy: Box | None, facts: Facts) -> Box | None:
+    """Turns a box, pixels of the image as stored, the way the image's pixels were turned; None stays None."""
+    if box_xyxy is None:
+        return None
+    return orientation.turn_box(box_xyxy, facts.orientation, facts.width, facts.height)

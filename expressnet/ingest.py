@@ -78,7 +78,7 @@ def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
     """Reads every record once; returns the facts (one row per record) and a record to read each sha256 from."""
     rows, records = [], {}
     # A process takes longer to start than hundreds of images take to decode.
-    num_workers = min(workers.cpu_count(), 1 + len(source.records) // 500)
+    num_workers = min(workers.num_cpus(), 1 + len(source.records) // 500)
     examined = workers.run(
         _examine, source.records, num_workers=num_workers, timeout_s=_DECODE_TIMEOUT_S,
         memory_bytes=_DECODE_MEMORY_BYTES,
@@ -86,7 +86,7 @@ def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
     bar = console.progress(examined, total=len(source.records), unit="images")
     for record, result in zip(source.records, bar, strict=True):
         if isinstance(result, workers.Failure):
-            refused = images.Facts("", 0, 0, f"decoding it fails: {result.reason}")
+            refused = images.refused(result.reason)
             result = _row(record, record.read(), refused, fingerprint.NONE)
         rows.append(result)
         records[result["sha256"]] = record

@@ -32,6 +32,7 @@ DIED = "it ends the process"
 REASONS = (TOOK_TOO_LONG, TOOK_TOO_MUCH, DIED)
 
 _CHUNKS_HELD = 2  # per worker: the one it works on, and the next, so that it never waits for us
+_MAX_FAILED_STARTS = 3  # in a row; one may have been the system's doing
 _CHUNKS_OPEN = 4  # per worker: read from the tasks and not yet yielded
 
 
@@ -59,7 +60,7 @@ def run(
     Args:
         function: importable, because the processes are spawned; its tasks and results can be pickled.
         tasks: as many as you like.
-        num_workers: processes; 0 takes `cpu_count()`.
+        num_workers: processes; 0 takes `num_cpus()`.
         start: is called once in every process, before its first task.
         start_arguments: of `start`.
         timeout_s: longest time for one task, wall clock.
@@ -72,7 +73,7 @@ def run(
         Exception: whatever `function` raised, when it is that task's turn.
     """
     job = Job(function, start, start_arguments, timeout_s, memory_bytes)
-    crew = _Crew(job, num_workers or cpu_count())
+    crew = _Crew(job, num_workers or num_cpus())
     rest = iter(tasks)
     window: deque[_Chunk] = deque()
     try:
@@ -90,7 +91,7 @@ def run(
         crew.stop()
 
 
-def cpu_count() -> int:
+def num_cpus() -> int:
     """Returns how many CPUs this process may use: those of its affinity, cut to the container's share (cgroup v2)."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError):
@@ -132,6 +133,7 @@ class _Crew:
         self.waiting: deque[_Chunk] = deque()
         self._job = job
         self._workers: list[_Worker] = []
+        self._failed_starts = 0
 
     def hand_out(self) -> None:
         """Gives every worker as many chunks as it may hold."""
@@ -149,13 +151,21 @@ class _Crew:
         of_pipe: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
         for pipe in multiprocessing.connection.wait(list(of_pipe), None if wait else 0):
             worker = of_pipe[pipe]
-            if not worker.take():
+            if worker.take():
+                self._failed_starts = 0
+            else:
                 self._workers.remove(worker)
                 self._bury(worker)
 
     def _bury(self, worker: _Worker) -> None:
         reason = worker.end()
-        if not worker.held:
+        if not worker.has_started:
+            self._failed_starts += 1
+            if self._failed_starts == _MAX_FAILED_STARTS:
+                code = worker.process.exitcode
+                raise RuntimeError(f"Worker processes end while they start, {_MAX_FAILED_STARTS} times (code {code}).")
+        if not worker.has_started or not worker.held:
+            self.waiting.extendleft(reversed(worker.held))
             return
         guilty, *innocent = worker.held
         if len(guilty.tasks) == 1:
@@ -180,7 +190,7 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.held: deque[_Chunk] = deque()
-        self._has_started = False
+        self.has_started = False
 
     def give(self, chunk: _Chunk) -> None:
         self.held.append(chunk)
@@ -193,24 +203,19 @@ class _Worker:
         try:
             data = self.pipe.recv_bytes()
         except (EOFError, OSError):
-            if not self._has_started:
-                raise RuntimeError(f"A worker process ended while it started (exit code {self.end_code()}).") from None
             return False
         message = pickle.loads(data)
-        if self._has_started:
+        if self.has_started:
             self.held.popleft().results = message
         elif message:
             raise RuntimeError(f"A worker process could not start: {message[0].error}") from message[0].error
-        self._has_started = True
+        self.has_started = True
         return True
 
     def end(self) -> str:
         """Waits for a process that ends; says why it does."""
         self.pipe.close()
-        return {-signal.SIGALRM: TOOK_TOO_LONG, OUT_OF_MEMORY: TOOK_TOO_MUCH}.get(self.end_code(), DIED)
-
-    def end_code(self) -> int:
         self.process.join(5)  # the pipe breaks a moment before the exit code is there
         self.process.kill()
         self.process.join()
-        return self.process.exitcode or 0
+        return {-signal.SIGALRM: TOOK_TOO_LONG, OUT_OF_MEMORY: TOOK_TOO_MUCH}.get(self.process.exitcode or 0, DIED)

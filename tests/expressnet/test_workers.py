@@ -134,11 +134,11 @@ def test_every_process_is_started_before_its_first_task():
     assert list(results) == [("go", task) for task in range(20)]
 
 
-def test_a_process_that_can_not_start_is_reported_and_not_tried_again():
+def test_a_process_that_can_not_start_is_reported_and_not_tried_for_ever():
     with pytest.raises(RuntimeError, match="could not start: no model file") as raised:
         list(workers.run(_double, range(9), start=_fail_to_start, **LIMITS))
     assert isinstance(raised.value.__cause__, FileNotFoundError)
-    with pytest.raises(RuntimeError, match=r"ended while it started \(exit code 5\)"):
+    with pytest.raises(RuntimeError, match=r"end while they start, 3 times \(code 5\)"):
         list(workers.run(_double, range(9), start=os._exit, start_arguments=(5,), **LIMITS))
 
 
@@ -188,4 +188,4 @@ def test_a_container_share_of_cpus_is_rounded_up(cpu_max, expected):
 
 
 def test_there_is_at_least_one_cpu_and_not_more_than_the_machine_has():
-    assert 1 <= workers.cpu_count() <= os.cpu_count()
+    assert 1 <= workers.num_cpus() <= os.cpu_count()
