@@ -7,7 +7,7 @@ from typing import Any
 
 from expressnet import code, console, cutting, manifest, shards, storage
 from expressnet.config.base import digest_fields
-from expressnet.config.data import CropConfig
+from expressnet.config.crop import CropConfig
 
 INFO_FILE = "crops.json"
 

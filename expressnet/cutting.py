@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from expressnet import blazeface, console, faces, images, shards, storage
-from expressnet.config.data import CropConfig
+from expressnet.config.crop import CropConfig
 
 
 def cut_all(

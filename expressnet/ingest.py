@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from expressnet import console, datasets, fingerprint, images, manifest, shards, storage, workers
-from expressnet.config.data import IngestConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.datasets.base import About, Record, Source
 
 INFO_FILE = "dataset.json"

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 FILE_NAME = "manifest.parquet"
 
 # Filled by ingest.
@@ -23,6 +23,11 @@ INGEST_FIELDS = [
     pa.field("source_split", pa.string(), nullable=False),  # as published: train, test or none
     pa.field("subject", pa.string(), nullable=False),  # "" where unknown
     pa.field("source_uri", pa.string(), nullable=False),  # where it came from, for messages to people
+    pa.field("generation", pa.string(), nullable=False),  # of the object in a bucket, "" elsewhere
+    # Lists of free length, because pyarrow can't read a column of fixed ones that are all missing.
+    pa.field("given_box_xyxy", pa.list_(pa.int32()), nullable=False),  # the source's own face box, empty: none
+    pa.field("target", pa.list_(pa.float32()), nullable=False),  # probability of every class, empty: the label's is 1
+    pa.field("attributes", pa.string(), nullable=False),  # JSON of what else the source says (gender, age), or ""
     pa.field("copies", pa.int32(), nullable=False),  # how often the same bytes came
     pa.field("bytes", pa.int64(), nullable=False),
     pa.field("format", pa.string(), nullable=False),  # Pillow's name, "" if it is no image
@@ -44,6 +49,9 @@ CROP_FIELDS = [
     pa.field("num_faces", pa.int32(), nullable=False),
     pa.field("score", pa.float32(), nullable=False),  # of the chosen face, 0..1; 0 where none
     pa.field("box_xyxy", pa.list_(pa.int32(), 4), nullable=False),  # the square cut out, pixels, may leave the image
+    pa.field("angle_deg", pa.float32(), nullable=False),  # by which the square is turned around its centre
+    pa.field("face_width", pa.float32(), nullable=False),  # of the detected face, pixels; 0 where none
+    pa.field("yaw", pa.float32(), nullable=False),  # the nose between the eyes, -1..1 from the keypoints; 0 where none
 ]
 # Added by split.
 SPLIT_FIELDS = [pa.field("split", pa.string(), nullable=False)]  # train, val, test or dropped
@@ -101,7 +109,8 @@ def digest(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
 
 
 DATASET_COLUMNS = (
-    "sha256", "label", "source_split", "subject", "copies", "bytes", "format", "width", "height", "problem",
+    "sha256", "label", "source_split", "subject", "given_box_xyxy", "target", "attributes", "copies", "bytes", "format",
+    "width", "height", "problem",
 )  # fmt: skip
 SPLIT_COLUMNS = ("sha256", "label", "split")
 

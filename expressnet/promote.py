@@ -11,7 +11,7 @@ import pandas as pd
 
 from expressnet import console, cutting, manifest, metrics, pixels, registry, shards, storage
 from expressnet.config.base import digest_fields
-from expressnet.config.data import CropConfig
+from expressnet.config.crop import CropConfig
 from expressnet.config.evidence import PromoteConfig
 
 if TYPE_CHECKING:

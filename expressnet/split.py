@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from expressnet import console, duplicates, manifest, storage
 from expressnet.config.base import digest_fields
-from expressnet.config.data import SplitConfig
+from expressnet.config.split import SplitConfig
 
 INFO_FILE = "split.json"
 

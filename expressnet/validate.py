@@ -11,7 +11,7 @@ import pandas as pd
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from expressnet import console, html, manifest, shards, storage
-from expressnet.config.data import ValidateConfig
+from expressnet.config.validate import ValidateConfig
 from expressnet.datasets.base import SOURCE_SPLITS
 
 REPORT_FILE = "report.html"

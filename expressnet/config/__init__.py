@@ -1,21 +1,17 @@
 """The settings of every stage; the only home of a default."""
 
 from expressnet.config.base import digest_fields
-from expressnet.config.data import (
-    DETECTORS,
-    FACE_CHOICES,
-    PROTOCOLS,
-    CropConfig,
-    IngestConfig,
-    SplitConfig,
-    ValidateConfig,
-)
+from expressnet.config.crop import DETECTORS, FACE_CHOICES, CropConfig
 from expressnet.config.evidence import EvaluateConfig, PromoteConfig
+from expressnet.config.ingest import LABEL_MODES, IngestConfig
+from expressnet.config.split import PROTOCOLS, SplitConfig
 from expressnet.config.training import PRESETS, RECIPES, AugmentConfig, TrainConfig, recipe
+from expressnet.config.validate import ValidateConfig
 
 __all__ = [
     "DETECTORS",
     "FACE_CHOICES",
+    "LABEL_MODES",
     "PRESETS",
     "PROTOCOLS",
     "RECIPES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 SOURCE_SPLITS = ("train", "test", "none")
@@ -44,6 +44,10 @@ class Record:
         source_split: train, test or none, as published.
         subject: the person, "" where unknown.
         read: returns the original bytes; picklable.
+        generation: of the object in a bucket, "" elsewhere.
+        given_box_xyxy: the face box that the source gives, pixels of the stored (not turned) image; () where none.
+        target: probability of every class in the order of Source.classes; () where the label is certain.
+        attributes: what else the source says of the person (gender, race, age).
     """
 
     uri: str
@@ -51,6 +55,25 @@ class Record:
     source_split: str
     subject: str
     read: Callable[[], bytes]
+    generation: str = ""
+    given_box_xyxy: tuple[int, ...] = ()
+    target: tuple[float, ...] = ()
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a reader noticed about a copy and people should know; no reason to stop.
+
+    Attributes:
+        kind: in a few words: `folder and csv disagree`, `dropped code 9 (uncertain)`, `missing files`.
+        count: how often.
+        examples: some of the places, for people.
+    """
+
+    kind: str
+    count: int
+    examples: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +86,8 @@ class Source:
         classes: in the order of the model's outputs.
         records: every example.
         num_ignored: hidden and system files that were passed over.
+        findings: what the reader noticed.
+        published_counts: examples of every class by published split, as the publishers give them; {} where unknown.
     """
 
     dataset_id: str
@@ -70,6 +95,8 @@ class Source:
     classes: tuple[str, ...]
     records: list[Record]
     num_ignored: int = 0
+    findings: tuple[Finding, ...] = ()
+    published_counts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
 
 def existing_path(data_uri: str, about: About) -> Path:

@@ -1,0 +1,31 @@
+"""The settings of the stage split."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from expressnet.config.base import require
+
+PROTOCOLS = ("honest", "paper")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """Who is trained on, selected on, tested on.
+
+    Attributes:
+        protocol: `honest` (train/val/test, nothing straddles) or `paper` (train/test, selected on test).
+        seed: of the random draws; the paper's is 52.
+        val_fraction: share of the training part that is held out for selection, in `honest`.
+        test_fraction: share held out for the test where the data set publishes no test split.
+    """
+
+    protocol: str = "honest"
+    seed: int = 52
+    val_fraction: float = 0.1
+    test_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        require(self.protocol in PROTOCOLS, "protocol", f"one of {', '.join(PROTOCOLS)}", self.protocol)
+        require(0 < self.val_fraction < 0.5, "val_fraction", "in (0, 0.5)", self.val_fraction)
+        require(0 < self.test_fraction < 0.5, "test_fraction", "in (0, 0.5)", self.test_fraction)

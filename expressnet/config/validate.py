@@ -1,0 +1,29 @@
+"""The settings of the stage validate."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from expressnet.config.base import require
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ValidateConfig:
+    """When the gate stops the run.
+
+    Attributes:
+        min_per_class: fewest examples a class may have.
+        min_side_px: smallest width and height of an image, pixels.
+        max_side_px: largest width and height of an image, pixels.
+        max_bytes: largest file.
+    """
+
+    min_per_class: int = 10
+    min_side_px: int = 16
+    max_side_px: int = 12_000
+    max_bytes: int = 64 * 2**20
+
+    def __post_init__(self) -> None:
+        require(self.min_per_class >= 3, "min_per_class", "at least 3 (train, val, test)", self.min_per_class)
+        require(0 < self.min_side_px <= self.max_side_px, "min_side_px", "in 1..max_side_px", self.min_side_px)
+        require(self.max_bytes > 0, "max_bytes", "positive", self.max_bytes)

@@ -1,0 +1,1 @@
+"""Where data sets come from: folders, files, archives, buckets."""
