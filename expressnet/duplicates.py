@@ -28,6 +28,7 @@ _WORDS = fingerprint.HASH_BITS // 64
 _WINDOW = 256
 _CHUNK = 1 << 18  # rows compared at a time: what fits into a processor's cache
 _THREADS = 2  # numpy lets go of the interpreter while it sorts; each thread holds 16 bytes a row
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # mixes the words of a hash: one pair in 2^64 of different hashes falls together
 _ROW_BITS = np.uint64(40)
 _ROW_MASK = np.uint64((1 << 40) - 1)
 _NIBBLES = np.zeros(256, np.uint8)
@@ -115,15 +116,18 @@ def near_pairs(hashes: np.ndarray) -> np.ndarray:
 
     Of equal hashes only neighbours are paired, and near ones are found from the first row of each hash.
     """
-    filled = np.flatnonzero(hashes.any(axis=0))
-    order = filled[np.lexsort(hashes[:, filled])]
+    mixed = hashes[0] * _ODD
+    for word in hashes[1:]:
+        mixed ^= word
+    filled = np.flatnonzero(mixed)
+    order = filled[np.argsort(mixed[filled])]  # puts equal hashes side by side
     is_equal = np.ones(max(len(order) - 1, 0), bool)
     for word in hashes:
         is_equal &= word[order[1:]] == word[order[:-1]]
-    firsts = order[np.append(True, ~is_equal)[: len(order)]]
+    firsts = np.sort(order[np.append(True, ~is_equal)[: len(order)]])
     equal = np.flatnonzero(is_equal)
     found = [np.stack([order[equal], order[equal + 1]], axis=1)]
-    del filled, order, is_equal
+    del mixed, filled, order, is_equal
     found += [firsts[pairs] for pairs in _pairs_by_bands(hashes[:, firsts])]
     return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 _SYSTEM_NAMES = ("Thumbs.db", "desktop.ini", "__MACOSX")
 
@@ -71,3 +72,23 @@ class Tree:
 def is_system_name(path: str) -> bool:
     """Says whether a path names the operating system's own (hidden, __MACOSX, Thumbs.db) and no part of the data."""
     return any(part.startswith(".") or part in _SYSTEM_NAMES for part in path.split("/"))
+
+
+class Place(Protocol):
+    """A source that was found but not yet read.
+
+    Attributes:
+        uri: what the user named.
+        version: digest of what a bucket lists (names, generations, checksums); "" where only reading tells.
+    """
+
+    uri: str
+    version: str
+
+    def fetch(self) -> Tree:
+        """Brings the files to this machine, going on where an interrupted call stopped."""
+        ...
+
+    def release(self) -> None:
+        """Deletes what was fetched; the user's own files stay."""
+        ...
