@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
 from expressnet import augment, manifest, pixels, storage
@@ -15,11 +17,11 @@ _SELECTION_BATCH = 256
 
 
 class Data:
-    """The training and the selection split in pixels and class indices."""
+    """The training split in pixels and targets, the selection split in pixels and class indices."""
 
     def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple):
         self.classes, self.selection_name = classes, selection_name
-        (self.train_pixels, self.train_labels), (self.selection_pixels, self.selection_labels) = train, selection
+        (self.train_pixels, self.train_targets), (self.selection_pixels, self.selection_labels) = train, selection
 
     @classmethod
     def read(cls, faces_dir: str, split_dir: str, config: TrainConfig, scratch_dir: str) -> Data:
@@ -34,12 +36,14 @@ class Data:
         # The paper's protocol has no val: the authors select on the test split.
         selection_name = "test" if info["protocol"] == "paper" else "val"
 
-        def part(name: str) -> tuple[np.ndarray, np.ndarray]:
+        def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
             rows = frame[frame["split"] == name]
             size_px = presets.PRESETS[config.preset].size_px
-            return pixels.load(faces_dir, rows, size_px, scratch_dir), manifest.class_indices(rows, classes)
+            return pixels.load(faces_dir, rows, size_px, scratch_dir), aims(rows, classes)
 
-        return cls(classes, selection_name, part("train"), part(selection_name))
+        return cls(
+            classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices)
+        )
 
     def batches(self, config: TrainConfig, epoch: int, steps: int) -> tf.data.Dataset:
         """Returns one epoch of (images float32[b, h, w, 3] in 0..1, targets float32[b, classes]).
@@ -47,7 +51,7 @@ class Data:
         The order of the images and their changes are functions of (seed, epoch, step). What is left of an epoch
         after `steps` whole batches is left out.
         """
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(self.train_labels))
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(self.train_targets))
         batch_size = min(config.batch_size, len(order))
         indices = order[: steps * batch_size].reshape(steps, batch_size)
 
@@ -55,8 +59,7 @@ class Data:
             images = _gather(self.train_pixels, places)
             if config.augment is not None:
                 images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
-            targets = tf.one_hot(tf.gather(self.train_labels, places), len(self.classes))
-            return _in_channel_order(images, config), targets
+            return _in_channel_order(images, config), tf.gather(self.train_targets, places)
 
         numbers = np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32)
         batches = tf.data.Dataset.from_tensor_slices((numbers, indices))

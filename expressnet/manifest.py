@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,8 +105,14 @@ def digest(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
     hasher = hashlib.sha256(f"expressnet-manifest-{SCHEMA_VERSION}:{','.join(columns)}\n".encode())
     ordered = frame.sort_values("sha256")
     for row in zip(*(ordered[column] for column in columns), strict=True):
-        hasher.update(("\x1f".join(map(str, row)) + "\n").encode())
+        hasher.update(("\x1f".join(map(_spelled, row)) + "\n").encode())
     return hasher.hexdigest()
+
+
+def _spelled(value: Any) -> str:
+    """Returns a cell as text, lists the same before they are written and after they are read."""
+    is_list = isinstance(value, (tuple, list, np.ndarray))
+    return str(np.asarray(value, np.float32).tolist()) if is_list else str(value)
 
 
 DATASET_COLUMNS = (
@@ -118,6 +125,15 @@ SPLIT_COLUMNS = ("sha256", "label", "split")
 def class_indices(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
     """Returns int64[rows], the place of every row's label in `classes`."""
     return frame["label"].map({name: place for place, name in enumerate(classes)}).to_numpy(np.int64)
+
+
+def targets(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Returns float32[rows, classes], what training aims at: the row's own probabilities, or 1 for its label."""
+    aims = np.eye(len(classes), dtype=np.float32)[class_indices(frame, classes)]
+    given = frame["target"].map(len).to_numpy() > 0
+    if given.any():
+        aims[given] = np.stack(frame["target"].to_numpy()[given])
+    return aims
 
 
 def subjects_or_self(frame: pd.DataFrame) -> pd.Series:

@@ -61,7 +61,7 @@ def _fit(
 ) -> tuple[checkpoint.State, keras.Model]:
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    steps = max(1, len(data.train_labels) // config.batch_size)
+    steps = max(1, len(data.train_targets) // config.batch_size)
     with _strategy().scope():
         model = expressnet.build(presets.PRESETS[config.preset], len(data.classes), config.seed)
         model.compile(
@@ -107,7 +107,7 @@ def _announce(model: keras.Model, data: Data, config: TrainConfig, state: checkp
         f"{', '.join(devices)}, batch {config.batch_size}, seed {config.seed}"
     )
     console.say(
-        f"{len(data.train_labels):,} training images, {config.epochs} epochs; the best epoch by "
+        f"{len(data.train_targets):,} training images, {config.epochs} epochs; the best epoch by "
         f"{config.select_by} on {len(data.selection_labels):,} {data.selection_name} images"
     )
     if state.epoch:

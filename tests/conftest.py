@@ -77,10 +77,11 @@ def crops_and_split(tmp_path_factory):
         [
             {
                 "sha256": sha, "label": label, "source_split": "none", "subject": subject,
-                "source_uri": sha[:6], "copies": 1, "bytes": len(png),
+                "source_uri": sha[:6], "generation": "", "given_box_xyxy": (), "target": (), "attributes": "",
+                "copies": 1, "bytes": len(png),
                 "format": "PNG", "width": 32, "height": 32, "problem": "",
                 **fingerprint.of(images.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
-                "box_xyxy": (0, 0, 32, 32),
+                "box_xyxy": (0, 0, 32, 32), "angle_deg": 0.0, "face_width": 20.0, "yaw": 0.0,
             }
             for sha, label, subject, png in examples
         ]

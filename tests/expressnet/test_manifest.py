@@ -16,6 +16,10 @@ def _rows(count=4):
             "source_split": "train",
             "subject": [f"p{number}" for number in range(count)],
             "source_uri": [f"happy/{number}.png" for number in range(count)],
+            "generation": "",
+            "given_box_xyxy": [()] * count,
+            "target": [()] * count,
+            "attributes": "",
             "copies": 1,
             "bytes": 100,
             "format": "PNG",
@@ -55,7 +59,9 @@ def test_the_order_of_rows_and_columns_does_not_change_the_file(tmp_path):
 
 def test_the_columns_of_crop_and_split_come_back(tmp_path):
     boxes = [[-1, -2, 3, 4]] * 4
-    rows = _rows().assign(face_found=True, num_faces=2, score=0.5, box_xyxy=boxes, split="val")
+    rows = _rows().assign(
+        face_found=True, num_faces=2, score=0.5, box_xyxy=boxes, angle_deg=0, face_width=2, yaw=0, split="val"
+    )
     manifest.write(rows, tmp_path, manifest.SPLIT)
     found = manifest.read(tmp_path)
     assert [list(box) for box in found["box_xyxy"]] == boxes
@@ -96,7 +102,7 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
 def test_a_manifest_of_another_version_is_refused(tmp_path, metadata, version):
     table = pa.table({"sha256": ["0" * 64]}).replace_schema_metadata(metadata)
     pq.write_table(table, tmp_path / manifest.FILE_NAME)
-    with pytest.raises(ValueError, match=f"has manifest version {version}; this code reads version 2"):
+    with pytest.raises(ValueError, match=f"has manifest version {version}; this code reads version 3"):
         manifest.read(tmp_path)
 
 
@@ -129,7 +135,7 @@ def test_a_value_in_another_row_is_another_digest():
 
 
 def test_rows_read_back_have_the_digest_of_those_written(tmp_path):
-    rows = _rows()
+    rows = _rows(2).assign(target=[(0.1, 0.9), ()], given_box_xyxy=[(), (1, 2, 3, 4)])
     manifest.write(rows, tmp_path, manifest.INGESTED)
     digests = [manifest.digest(frame, manifest.DATASET_COLUMNS) for frame in (rows, manifest.read(tmp_path))]
     assert digests[0] == digests[1]
@@ -138,3 +144,8 @@ def test_rows_read_back_have_the_digest_of_those_written(tmp_path):
 def test_a_class_index_is_the_labels_place_in_the_given_order():
     rows = _rows(3).assign(label=["sad", "anger", "sad"])
     assert manifest.class_indices(rows, ["anger", "happy", "sad"]).tolist() == [2, 0, 2]
+
+
+def test_a_row_aims_at_its_own_probabilities_or_at_its_label():
+    rows = _rows(2).assign(label=["sad", "anger"], target=[(), (0.75, 0.25)])
+    assert manifest.targets(rows, ["anger", "sad"]).tolist() == [[0, 1], [0.75, 0.25]]
