@@ -43,15 +43,15 @@ class _BarLines(io.TextIOBase):
         return len(text)
 
 
-def progress_bar(*, total: int, unit: str, initial: int = 0) -> tqdm:
-    """Returns a bar with rate and ETA that shows itself once the work has taken two seconds."""
+def progress_bar(*, total: int | None, unit: str, initial: int = 0) -> tqdm:
+    """Returns a bar with rate and, where the total is known, ETA; it shows itself after two seconds of work."""
     return tqdm(
         total=total, initial=initial, unit=unit, unit_scale=False, file=_BarLines(), delay=_PROGRESS_AFTER_S,
         mininterval=1.0, leave=False, ncols=78, dynamic_ncols=False,
     )  # fmt: skip
 
 
-def progress(items: Iterable[_Item], *, total: int, unit: str) -> Iterator[_Item]:
+def progress(items: Iterable[_Item], *, total: int | None = None, unit: str) -> Iterator[_Item]:
     """Yields `items` under a progress bar."""
     with progress_bar(total=total, unit=f" {unit}") as bar:
         for item in items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from expressnet import console, datasets, fingerprint, images, manifest, shards, storage, workers
+from expressnet import code, console, datasets, forgotten, manifest, merging, reading, shards, sources, storage
+from expressnet.config.base import digest_fields
 from expressnet.config.ingest import IngestConfig
-from expressnet.datasets.base import About, Record, Source
+from expressnet.datasets.base import About, Record, Source, uri_or_default
 
 INFO_FILE = "dataset.json"
 CONFLICTS_FILE = "label_conflicts.csv"
-_DECODE_TIMEOUT_S = 10.0
-_DECODE_MEMORY_BYTES = 4 * 2**30
+_SEEN_FOLDER = "seen"  # what buckets listed, and which data set came of it
 
 
 def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str, Any]:
@@ -24,17 +25,36 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
 
     The output folder is `store_dir`/<dataset digest>. A run that was killed leaves its finished shards in
     `<dataset digest>.partial`, where the next one finds them. A data set that grew shares the old shards by hard links.
+    What comes from an archive or a bucket lies in the folder `spool` beside `store_dir` until it is stored. A bucket
+    that lists the same objects as at the last time is not read again.
+
+    Args:
+        data_uri: folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; "" for the data set's usual place.
+        store_dir: folder of all data sets of a workspace.
+        config: which data set, and the limits.
 
     Returns:
         The report; `path` is the output folder and `dataset_digest` the digest of its content.
 
     Raises:
         ValueError, FileNotFoundError: the source is no copy of the data set; the message says why.
+        ConnectionError: the bucket did not answer in time.
     """
     store = Path(store_dir)
     module = datasets.find(config.dataset)
     _require_licence(module.ABOUT, config)
-    info = _ingest(module.scan(data_uri), store, config)
+    excluded = forgotten.read(store.parent)
+    place = sources.locate(uri_or_default(data_uri, module.ABOUT), store.parent / "spool", config)
+    seen = store / _SEEN_FOLDER / f"{_reading(place.version, config, excluded)}.json"
+    info = storage.read_json(seen) if place.version and seen.exists() else None
+    if info is None or not (store / info["dataset_digest"] / INFO_FILE).exists():
+        source = module.scan(place.fetch(), config)
+        info = _ingest(source, store, config, excluded) | {"source_version": place.version}
+        if place.version:
+            storage.write_json(seen, info)
+        place.release()
+    else:
+        console.say(f"{place.uri} lists what it listed before; stored as {info['dataset_digest'][:8]}")
     return {**_plain(info), "path": str(store / info["dataset_digest"])}
 
 
@@ -46,21 +66,31 @@ def _require_licence(about: About, config: IngestConfig) -> None:
         )
 
 
-def _ingest(source: Source, store: Path, config: IngestConfig) -> dict[str, Any]:
+def _reading(version: str, config: IngestConfig, excluded: frozenset[str]) -> str:
+    """Returns the digest of all that decides what comes out of reading a bucket's listing."""
+    return storage.json_digest([version, digest_fields(config), sorted(excluded), code.digest("ingest")])
+
+
+def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozenset[str]) -> dict[str, Any]:
     console.say(f"found {len(source.records):,} examples, layout {source.layout}")
-    facts, records = _read_all(source)
-    kept, conflicts = merge_duplicates(facts)
+    for finding in source.findings:
+        console.say(f"{finding.kind}: {finding.count:,}")
+    read, records = reading.read_all(source.records)
+    facts = read[~read["sha256"].isin(excluded)].reset_index(drop=True)
+    kept, conflicts = merging.merge_duplicates(facts)
     if kept.empty:
+        example = f", {conflicts['source_uri'].iloc[0]} for example" if len(conflicts) else ""
         raise ValueError(
-            f"Nothing remains of {len(facts):,} examples: each came with conflicting labels, "
-            f"{conflicts['source_uri'].iloc[0]} for example. Is every picture in one class folder only?"
+            f"Nothing remains of {len(read):,} examples: {len(conflicts):,} came with conflicting labels{example}, and "
+            f"{len(read) - len(facts):,} are to be forgotten. Is every picture in one class folder only?"
         )
     if config.limit:
-        kept = stratified_sample(kept, config.limit)
+        kept = merging.stratified_sample(kept, config.limit)
     content = manifest.digest(kept, manifest.DATASET_COLUMNS)
     digest = storage.json_digest([source.dataset_id, source.classes, content])
     info = _info(source, config, kept, conflicts, digest) | {
-        "num_records": len(facts), "num_cross_split_twins": num_cross_split_twins(facts)
+        "num_records": len(facts), "num_forgotten": len(read) - len(facts),
+        "num_cross_split_twins": merging.num_cross_split_twins(facts),
     }  # fmt: skip
     out_dir = store / digest
     with storage.lock(store / f"{digest}.lock", wait=True):
@@ -72,87 +102,6 @@ def _ingest(source: Source, store: Path, config: IngestConfig) -> dict[str, Any]
                 _store(partial, kept, conflicts, records, info, _predecessors(store))
             partial.replace(out_dir)
     return info
-
-
-def _read_all(source: Source) -> tuple[pd.DataFrame, dict[str, Record]]:
-    """Reads every record once; returns the facts (one row per record) and a record to read each sha256 from."""
-    rows, records = [], {}
-    # A process takes longer to start than hundreds of images take to decode.
-    num_workers = min(workers.num_cpus(), 1 + len(source.records) // 500)
-    examined = workers.run(
-        _examine, source.records, num_workers=num_workers, timeout_s=_DECODE_TIMEOUT_S,
-        memory_bytes=_DECODE_MEMORY_BYTES,
-    )  # fmt: skip
-    bar = console.progress(examined, total=len(source.records), unit="images")
-    for record, result in zip(source.records, bar, strict=True):
-        if isinstance(result, workers.Failure):
-            refused = images.refused(result.reason)
-            result = _row(record, record.read(), refused, fingerprint.NONE)
-        rows.append(result)
-        records[result["sha256"]] = record
-    return pd.DataFrame(rows), records
-
-
-def _examine(record: Record) -> dict[str, Any]:
-    """Reads and decodes one record; runs in a process of its own, because the bytes may come from anywhere."""
-    data = record.read()
-    facts, rgb = images.examine(data)
-    return _row(record, data, facts, fingerprint.NONE if rgb is None else fingerprint.of(rgb))
-
-
-def _row(record: Record, data: bytes, facts: images.Facts, seen: fingerprint.Fingerprint) -> dict[str, Any]:
-    return {
-        "sha256": storage.bytes_sha256(data), "label": record.label, "source_split": record.source_split,
-        "subject": record.subject, "source_uri": record.uri, "bytes": len(data), "format": facts.format,
-        "width": facts.width, "height": facts.height, "problem": facts.problem, **seen._asdict(),
-    }  # fmt: skip
-
-
-def _content(facts: pd.DataFrame) -> pd.Series:
-    """Returns what makes records the same picture: their pixels, or their bytes where there are no pixels."""
-    return facts["pixel_sha256"].where(facts["pixel_sha256"] != "", facts["sha256"])
-
-
-def merge_duplicates(facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Makes one row of all records with the same bytes.
-
-    A row that came in the published test split stays test, wherever else it came; `copies` counts the records.
-
-    Returns:
-        The merged rows, and the records whose pixels came with different labels: they are left out of the first.
-    """
-    num_labels = facts.groupby(_content(facts))["label"].transform("nunique")
-    conflicts = facts[num_labels > 1].sort_values(["sha256", "source_uri"])
-    agreeing = facts[num_labels == 1]
-    rank = agreeing["source_split"].map({"test": 0, "train": 1, "none": 2})
-    ordered = agreeing.assign(rank=rank).sort_values(["sha256", "rank", "source_uri"]).drop(columns="rank")
-    merged = ordered.drop_duplicates("sha256").reset_index(drop=True)
-    copies = agreeing.groupby("sha256").size()
-    return merged.assign(copies=merged["sha256"].map(copies).astype("int32")), conflicts
-
-
-def num_cross_split_twins(facts: pd.DataFrame) -> int:
-    """Counts the records of the published test split that have a pixel-identical twin in the published train split."""
-    content, split = _content(facts), facts["source_split"]
-    return int(content[split == "test"].isin(content[split == "train"]).sum())
-
-
-def stratified_sample(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
-    """Takes `limit` rows with the class and split proportions of all, chosen by their sha256.
-
-    The choice is a function of the content alone: the same data gives the same sample.
-    """
-    if limit >= len(frame):
-        return frame
-    ordered = frame.sort_values("sha256")
-    strata = ordered.groupby(["label", "source_split"])
-    # Largest remainder: every stratum gets its share rounded down, the largest fractions one more.
-    share = strata.size() * (limit / len(ordered))
-    taken = (share // 1).astype(int)
-    largest = (share - taken).sort_values(ascending=False, kind="stable").index
-    taken[largest[: limit - taken.sum()]] += 1
-    of_row = pd.MultiIndex.from_frame(ordered[["label", "source_split"]])
-    return ordered[strata.cumcount().to_numpy() < taken.reindex(of_row).to_numpy()]
 
 
 def _info(
@@ -169,25 +118,29 @@ def _info(
         "real_faces": about.real_faces,
         "pictures_allowed": about.pictures_allowed,
         "classes": list(source.classes),
+        "label_mode": config.label_mode,
         "limit": config.limit,
         "num_examples": len(kept),
         "num_duplicates": int((kept["copies"] - 1).sum()),
         "num_conflicting": len(conflicts),
-        "num_conflict_groups": int(_content(conflicts).nunique()),
+        "num_conflict_groups": int(merging.content(conflicts).nunique()),
         "num_ignored": source.num_ignored,
         "num_subjects": int(kept.loc[kept["subject"] != "", "subject"].nunique()),
         "class_counts": dict(sorted(Counter(kept["label"]).items())),
         "split_counts": dict(sorted(Counter(kept["source_split"]).items())),
+        "published_counts": {split: dict(counts) for split, counts in source.published_counts.items()},
+        "findings": [dataclasses.asdict(finding) for finding in source.findings],
     }
 
 
 def _plain(info: dict[str, Any]) -> dict[str, Any]:
-    """Flattens the report to what a run view can show."""
+    """Flattens the report to what a run view can show; `dataset.json` has all of it."""
+    report = {key: value for key, value in info.items() if key not in ("findings", "published_counts")}
     return {
         key: ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict)
         else ", ".join(value) if isinstance(value, list) else value
-        for key, value in info.items()
-    }  # fmt: skip
+        for key, value in report.items()
+    } | {"findings": "; ".join(f"{finding['kind']} {finding['count']}" for finding in info["findings"])}  # fmt: skip
 
 
 def _predecessors(store: Path) -> list[Path]:

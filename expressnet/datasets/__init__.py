@@ -1,15 +1,18 @@
 """One module per data set: layout, label codes, licence, official split, reader.
 
-A module gives `ABOUT` (expressnet.datasets.base.About) and `scan(data_uri) -> Source`.
+A module gives `ABOUT` (expressnet.datasets.base.About) and
+`scan(tree: expressnet.sources.base.Tree, config: IngestConfig) -> Source`.
 """
 
 from __future__ import annotations
 
 from types import ModuleType
 
-from expressnet.datasets import demo, fer2013, folder
+from expressnet.datasets import affectnet7, affectnet8, demo, fer2013, ferplus, folder, rafdb
 
-_MODULES: dict[str, ModuleType] = {module.ABOUT.name: module for module in (demo, fer2013, folder)}
+_MODULES: dict[str, ModuleType] = {
+    module.ABOUT.name: module for module in (demo, affectnet7, affectnet8, rafdb, fer2013, ferplus, folder)
+}
 NAMES = tuple(_MODULES)
 
 
@@ -22,3 +25,18 @@ def find(name: str) -> ModuleType:
     if name not in _MODULES:
         raise ValueError(f"Unknown data set {name!r}; known are {', '.join(NAMES)}.")
     return _MODULES[name]
+
+
+def describe() -> str:
+    """Returns what people should know about every data set, as text for a terminal."""
+    blocks = []
+    for module in _MODULES.values():
+        about = module.ABOUT
+        lines = [f"DATASET={about.name}: {about.title}", f"  licence   {about.licence}"]
+        if about.needs_acceptance:
+            lines.append("            to be acknowledged: ACCEPT_LICENCE=1")
+        lines.append(f"  expected  {about.expected}")
+        lines += [f"  {'layouts' if not place else '':<8}  {layout}" for place, layout in enumerate(about.layouts)]
+        blocks.append("\n".join(lines))
+    blocks.append("DATA_URI is a folder, a file, a .zip, a .tar, a .tar.gz or gs://bucket/prefix.")
+    return "\n\n".join(blocks)

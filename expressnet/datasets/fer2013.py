@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from pathlib import Path
 
 import numpy as np
 
 from expressnet import labels
+from expressnet.config.ingest import IngestConfig
 from expressnet.datasets import folder
-from expressnet.datasets.base import About, Record, Source, existing_path
+from expressnet.datasets.base import About, Finding, Findings, Record, Source, expected, refusal, unwrapped
+from expressnet.sources.base import File, Tree
 
 SIDE_PX = 48
 CODES = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 # The paper's test split is PublicTest and PrivateTest together.
 USAGES = {"Training": "train", "PublicTest": "test", "PrivateTest": "test"}
-_CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-# fer2013.csv and icml_face_data.csv hold the same three columns in another order.
-_COLUMNS = {"emotion", "pixels", "Usage"}
+_TRAIN = (3995, 436, 4097, 7215, 4830, 3171, 4965)
+_TEST = (958, 111, 1024, 1774, 1247, 831, 1233)
+PUBLISHED_COUNTS = {"train": dict(zip(CODES, _TRAIN, strict=True)), "test": dict(zip(CODES, _TEST, strict=True))}
+CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+# fer2013.csv and icml_face_data.csv hold the same three columns in another order; train.csv has no Usage.
+_COLUMNS = ({"emotion", "pixels", "Usage"}, {"emotion", "pixels"})
 
 ABOUT = About(
     name="fer2013",
@@ -26,58 +31,85 @@ ABOUT = About(
     layouts=(
         "fer2013.csv (emotion,pixels,Usage)",
         "icml_face_data.csv (emotion, Usage, pixels)",
-        "a folder that holds one of the two",
+        "train.csv (emotion,pixels), with or without test.csv, which has no labels",
         "{train,test}/{angry,disgust,fear,happy,neutral,sad,surprise}/<image>",
         "{train,test}/{angry,disgusted,fearful,happy,neutral,sad,surprised}/<image>",
     ),
+    expected="28,709 Training, 3,589 PublicTest and 3,589 PrivateTest images",
 )
 
 
-def scan(data_uri: str) -> Source:
+def scan(tree: Tree, config: IngestConfig) -> Source:
     """Lists the examples of a csv or a folder layout.
 
     Raises:
         ValueError: the layout is none of ABOUT.layouts, or a row of the csv is torn.
     """
-    path = existing_path(data_uri, ABOUT)
-    csv_path = next((path / name for name in _CSV_NAMES if (path / name).is_file()), path)
-    if csv_path.is_file():
-        return Source(dataset_id="fer2013", layout=csv_path.name, classes=labels.CLASSES_7, records=_scan_csv(csv_path))
-    source = folder.scan_tree(path, ABOUT)
+    inner = unwrapped(tree)
+    if not inner.files:
+        raise refusal(tree, ABOUT)
+    table = find_csv(inner) or (inner.files[0] if len(inner.files) == 1 else inner.by_path.get("train.csv"))
+    if table is not None and not table.path.endswith((".png", ".jpg")):
+        findings = Findings()
+        records = scan_csv(table, findings)
+        noticed = findings.all() + _unlabelled(inner)
+        return Source(dataset_id="fer2013", layout=table.path, classes=labels.CLASSES_7, records=records,
+                      findings=noticed, published_counts=PUBLISHED_COUNTS, num_ignored=tree.num_ignored)  # fmt: skip
+    source = folder.scan_classes(inner, ABOUT)
     if "{train,test}" not in source.layout or source.classes != labels.CLASSES_7:
         raise ValueError(
-            f"{path} is not FER-2013 as we know it: found {source.layout} with the classes "
-            f"{', '.join(source.classes)}. Expected one of: {'; '.join(ABOUT.layouts)}. For your own photographs use "
-            "DATASET=folder."
+            f"{tree.uri} is not {ABOUT.title} as we know it: found {source.layout} with the classes "
+            f"{', '.join(source.classes)}. {expected(ABOUT)} For your own photographs use DATASET=folder."
         )
-    return source
+    return dataclasses.replace(source, published_counts=PUBLISHED_COUNTS)
 
 
-def _scan_csv(path: Path) -> list[Record]:
-    records, offset = [], 0
-    with path.open("rb") as file:
-        columns = _header(path, file.readline())
+def find_csv(tree: Tree) -> File | None:
+    """Returns the table that holds all rows, None where there is none."""
+    return next((tree.by_path[name] for name in CSV_NAMES if name in tree.by_path), None)
+
+
+def _unlabelled(tree: Tree) -> tuple[Finding, ...]:
+    """Counts the rows of test.csv, which nobody can train or test on."""
+    table = tree.by_path.get("test.csv")
+    if table is None or find_csv(tree) is not None:
+        return ()
+    with table.local.open("rb") as file:
+        num_rows = sum(1 for line in file if line.strip()) - 1
+    return (Finding(kind="rows without a label in test.csv", count=num_rows),)
+
+
+def scan_csv(table: File, findings: Findings) -> list[Record]:
+    """Lists the rows of a csv; reads it once, in a stream. Rows that come twice are counted."""
+    records, offset, seen = [], 0, set()
+    with table.local.open("rb") as file:
+        columns = _header(table.path, file.readline())
         offset = file.tell()
         for row, line in enumerate(file, start=1):
             if line.strip():
-                records.append(_record(path, row, offset, line, columns))
+                record = _record(table, row, offset, line, columns)
+                records.append(record)
+                if (digest := hash(line)) in seen:
+                    findings.add("rows that came before", record.uri)
+                seen.add(digest)
             offset += len(line)
     if not records:
-        raise ValueError(f"{path} has a header but no rows; was it cut off while copying?")
+        raise ValueError(f"{table.path} has a header but no rows; was it cut off while copying?")
     return records
 
 
-def _header(path: Path, line: bytes) -> list[str]:
+def _header(path: str, line: bytes) -> list[str]:
     columns = [name.strip().strip('"') for name in line.decode("latin-1").split(",")]
-    if set(columns) != _COLUMNS or len(columns) != len(_COLUMNS):
+    if set(columns) not in _COLUMNS or len(columns) != len(set(columns)):
         raise ValueError(
-            f"{path} starts with the columns {columns}; expected emotion,pixels,Usage or emotion, Usage, pixels. "
+            f"{path} starts with the columns {columns}; expected emotion,pixels,Usage or emotion, Usage, pixels "
+            "or emotion,pixels. "
             f"Is it another data set?"
         )
     return columns
 
 
-def _fields(path: Path, row: int, line: bytes, columns: list[str]) -> dict[str, bytes]:
+def _fields(path: str, row: int, line: bytes, columns: list[str]) -> dict[str, bytes]:
     """Splits one row; none of its values holds a comma."""
     values = [value.strip().strip(b'"') for value in line.split(b",")]
     fields = dict(zip(columns, values, strict=False))
@@ -90,27 +122,28 @@ def _fields(path: Path, row: int, line: bytes, columns: list[str]) -> dict[str, 
     return fields
 
 
-def _record(path: Path, row: int, offset: int, line: bytes, columns: list[str]) -> Record:
+def _record(table: File, row: int, offset: int, line: bytes, columns: list[str]) -> Record:
+    path = table.path
     fields = _fields(path, row, line, columns)
-    code, usage = fields["emotion"].decode("latin-1"), fields["Usage"].decode("latin-1")
+    code, usage = fields["emotion"].decode("latin-1"), fields.get("Usage", b"Training").decode("latin-1")
     if code not in map(str, range(len(CODES))) or usage not in USAGES:
         raise ValueError(
             f"{path}, row {row} (line {row + 1}): expected an emotion code 0..6 and a Usage of {', '.join(USAGES)}; "
             f"got emotion {code!r} and Usage {usage!r}."
         )
     return Record(
-        uri=f"{path.name} row {row}",
+        uri=f"{path} row {row}",
         label=CODES[int(code)],
         source_split=USAGES[usage],
         subject="",
-        read=functools.partial(_read_row, path, row, offset, len(line), columns),
+        read=functools.partial(_read_row, table, row, offset, len(line), columns),
+        generation=table.generation,
     )
 
 
-def _read_row(path: Path, row: int, offset: int, size: int, columns: list[str]) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        fields = _fields(path, row, file.read(size), columns)
+def _read_row(table: File, row: int, offset: int, size: int, columns: list[str]) -> bytes:
+    path = table.path
+    fields = _fields(path, row, table.read_range(offset, size), columns)
     try:
         pixels = np.array(fields["pixels"].split(), dtype=np.int64)
     except (ValueError, OverflowError) as error:

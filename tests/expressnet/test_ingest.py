@@ -7,12 +7,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from expressnet import ingest, manifest, shards, storage
+from expressnet import forgotten, ingest, manifest, shards, storage
 from expressnet.config import IngestConfig
 
 # Ingests, and kills itself with SIGKILL right before it opens or renames a file for the n-th time.
@@ -36,7 +33,6 @@ if __name__ == "__main__":
     sys.addaudithook(kill)
     ingest.run(source, store, IngestConfig(dataset="folder"))
 """
-RANDOM_FILE = Path("/proc/sys/kernel/random/uuid")  # says something else whenever it is read
 
 
 def _ingest(source, store, dataset="folder", limit=0):
@@ -46,12 +42,6 @@ def _ingest(source, store, dataset="folder", limit=0):
 def _files(folder):
     """Bytes of every file below a folder, by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def _facts(*rows):
-    """Records as ingest sees them: (sha256, label, source_split, source_uri)."""
-    frame = pd.DataFrame(rows, columns=["sha256", "label", "source_split", "source_uri"])
-    return frame.assign(subject="", bytes=1, format="PNG", width=1, height=1, problem="", pixel_sha256="")
 
 
 @pytest.fixture
@@ -154,51 +144,6 @@ def test_the_test_copy_wins_over_the_train_copy(tmp_path, write_tree):
     rows = manifest.read(_ingest(tree, tmp_path / "store")["path"]).set_index("source_uri")
     assert sorted(rows["source_split"]) == ["test", "test", "train"]
     assert rows.loc["test/happy/twin.png", "copies"] == 2
-
-
-@given(st.permutations(range(6)))
-@settings(max_examples=30)
-def test_the_order_of_the_records_does_not_change_what_is_merged(order):
-    facts = _facts(
-        ("a", "happy", "train", "1"),
-        ("a", "happy", "test", "2"),
-        ("b", "happy", "none", "3"),
-        ("b", "sad", "none", "4"),
-        ("c", "sad", "train", "5"),
-        ("c", "sad", "train", "6"),
-    )
-    merged, conflicts = ingest.merge_duplicates(facts.iloc[order].reset_index(drop=True))
-    assert merged[["sha256", "source_split", "source_uri", "copies"]].to_numpy().tolist() == [
-        ["a", "test", "2", 2],
-        ["c", "train", "5", 2],
-    ]
-    assert conflicts["source_uri"].tolist() == ["3", "4"]
-
-
-def _population(counts):
-    rows = [
-        (storage.bytes_sha256(f"{label} {number}".encode()), label, "none", f"{label}/{number}")
-        for label, count in counts.items()
-        for number in range(count)
-    ]
-    return _facts(*rows)
-
-
-def test_a_sample_has_the_proportions_of_all():
-    sample = ingest.stratified_sample(_population({"happy": 60, "sad": 30, "fear": 10}), 10)
-    assert sample["label"].value_counts().to_dict() == {"happy": 6, "sad": 3, "fear": 1}
-
-
-@given(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 40), min_size=1), st.integers(1, 60), st.randoms())
-@settings(max_examples=30)
-def test_a_sample_is_stratified_and_a_function_of_the_content(counts, limit, random):
-    everything = _population(counts)
-    sample = ingest.stratified_sample(everything, limit)
-    assert len(sample) == min(limit, len(everything))
-    for label, count in counts.items():
-        assert abs((sample["label"] == label).sum() - count * len(sample) / len(everything)) <= 1
-    shuffled = everything.sample(frac=1, random_state=random.randrange(1000)).reset_index(drop=True)
-    assert set(ingest.stratified_sample(shuffled, limit)["sha256"]) == set(sample["sha256"])
 
 
 def test_a_limit_takes_so_many_and_the_same_ones_again(tmp_path, tree):
@@ -322,11 +267,30 @@ def test_a_file_that_is_no_image_is_stored_with_its_problem(tmp_path, tree, dama
     assert shards.Reader(report["path"]).read(place) == data
 
 
-@pytest.mark.skipif(not RANDOM_FILE.exists(), reason="needs Linux's file of random content")
+INGEST_A_CHANGING_SOURCE = """
+import sys
+from pathlib import Path
+from expressnet import ingest
+from expressnet.config import IngestConfig
+
+source, store = sys.argv[1:]
+changing = Path(source) / "happy" / "000.png"
+
+def change(name, arguments):  # the workers have looked at it; now this process opens it to store it
+    if name == "open" and str(arguments[0]) == str(changing) and arguments[1] == "rb":
+        changing.write_bytes(b"something else")
+
+if __name__ == "__main__":
+    sys.addaudithook(change)
+    ingest.run(source, store, IngestConfig(dataset="folder"))
+"""
+
+
 def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path, tree):
-    (tree / "happy" / "changing.png").symlink_to(RANDOM_FILE)
-    with pytest.raises(ValueError, match=r"happy/changing\.png changed while it was read\. Run again when nobody"):
-        _ingest(tree, tmp_path / "store")
+    command = [sys.executable, "-c", INGEST_A_CHANGING_SOURCE, str(tree), str(tmp_path / "store")]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert "happy/000.png changed while it was read. Run again when nobody writes to the source." in ended.stderr
+    assert ended.returncode == 1
     assert not [path for path in (tmp_path / "store").iterdir() if len(path.name) == 64]
 
 
@@ -340,3 +304,11 @@ def test_a_bad_row_of_a_csv_stops_the_run_by_its_number(tmp_path, write_fer2013)
 def test_a_file_name_of_another_age_does_not_stop_the_run(tmp_path, tree):
     (tree / "happy" / "000.png").rename(tree / "happy" / os.fsdecode(b"Zo\xeb.png"))  # Latin-1
     assert _ingest(tree, tmp_path / "store")["num_examples"] == 12
+
+
+def test_examples_that_are_to_be_forgotten_are_left_out_and_counted(tmp_path, tree):
+    sha256 = storage.bytes_sha256((tree / "sad" / "000.png").read_bytes())
+    forgotten.add(tmp_path, [sha256])
+    report = _ingest(tree, tmp_path / "store")
+    assert (report["num_examples"], report["num_forgotten"]) == (11, 1)
+    assert sha256 not in set(manifest.read(report["path"])["sha256"])

@@ -1,0 +1,16 @@
+"""AffectNet with seven classes: contempt is left out."""
+
+from __future__ import annotations
+
+from expressnet import labels
+from expressnet.config.ingest import IngestConfig
+from expressnet.datasets import affectnet
+from expressnet.datasets.base import Source
+from expressnet.sources.base import Tree
+
+ABOUT = affectnet.about_of(labels.CLASSES_7)
+
+
+def scan(tree: Tree, config: IngestConfig) -> Source:
+    """Lists the examples; see expressnet.datasets.affectnet."""
+    return affectnet.scan(tree, labels.CLASSES_7)
