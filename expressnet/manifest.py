@@ -132,7 +132,7 @@ def targets(frame: pd.DataFrame, classes: list[str]) -> np.ndarray:
     aims = np.eye(len(classes), dtype=np.float32)[class_indices(frame, classes)]
     given = frame["target"].map(len).to_numpy() > 0
     if given.any():
-        aims[given] = np.stack(frame["target"].to_numpy()[given])
+        aims[given] = np.array(frame.loc[given, "target"].tolist(), np.float32)
     return aims
 
 

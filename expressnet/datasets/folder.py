@@ -24,7 +24,8 @@ def scan(tree: Tree, config: IngestConfig) -> Source:
     Raises:
         ValueError: the layout is another one, a class is unknown, or there is nothing.
     """
-    return scan_classes(unwrapped(tree), ABOUT)
+    inner = unwrapped(tree)
+    return scan_classes(inner if any(name.endswith("/") for name in inner.top()) else tree, ABOUT)
 
 
 def scan_classes(tree: Tree, about: About) -> Source:
@@ -35,23 +36,16 @@ def scan_classes(tree: Tree, about: About) -> Source:
     """
     if not tree.files:
         raise refusal(tree, about, "Put images in class folders there.")
+    if tree.empty:
+        raise ValueError(f"Folder '{tree.empty[0]}' in {tree.uri} is empty. Put images in it or remove it.")
     is_split = set(tree.top()) <= {"train/", "test/"}
     records = []
     for file in tree.files:
-        *folders, name = file.path.split("/")
+        *folders, _ = file.path.split("/")
         source_split = folders.pop(0) if is_split else "none"
-        if len(folders) != 1:
-            problem = "is a file where a class folder was expected" if not folders else "lies too deep"
-            raise ValueError(f"{file.path} in {tree.uri} {problem}. {expected(about)}")
-        label = labels.canonical(folders[0])
-        if label is None:
-            raise ValueError(
-                f"Folder '{folders[0]}' in {tree.uri} is no expression class. Known classes: "
-                f"{labels.describe_known()}. Rename the folder, or does DATA_URI point one level too high or too low?"
-            )
         records.append(
-            Record(uri=file.path, label=label, source_split=source_split, subject="", read=file.read,
-                   generation=file.generation)
+            Record(uri=file.path, label=_label(file.path, folders, tree, about), source_split=source_split, subject="",
+                   read=file.read, generation=file.generation)
         )  # fmt: skip
     return Source(
         dataset_id=about.name,
@@ -60,3 +54,17 @@ def scan_classes(tree: Tree, about: About) -> Source:
         records=records,
         num_ignored=tree.num_ignored,
     )
+
+
+def _label(path: str, folders: list[str], tree: Tree, about: About) -> str:
+    if not folders:
+        raise ValueError(f"{path} in {tree.uri} is a file where a class folder was expected. {expected(about)}")
+    label = labels.canonical(folders[0])
+    if label is None:
+        raise ValueError(
+            f"Folder '{folders[0]}' in {tree.uri} is no expression class. Known classes: {labels.describe_known()}. "
+            "Rename the folder, or does DATA_URI point one level too high or too low?"
+        )
+    if len(folders) > 1:
+        raise ValueError(f"{path} in {tree.uri} lies in a folder inside a class folder; expected images there.")
+    return label

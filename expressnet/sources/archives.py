@@ -139,7 +139,7 @@ class _Budget:
 
 
 def _unpack(members: Iterator[Member], folder: Path, budget: _Budget) -> tuple[list[tuple[str, str, int]], int]:
-    """Writes every member to a numbered file; returns (path, place in `folder`, bytes) of each, and how many it ignored."""
+    """Writes every member to a numbered file; returns path, place and bytes of each, and how many were ignored."""
     found: list[tuple[str, str, int]] = []
     num_ignored, taken = 0, names.Taken(budget.source)
     for member in console.progress(members, unit="files unpacked"):

@@ -46,11 +46,13 @@ class Tree:
         uri: what the user named, for messages.
         files: sorted by path; hidden and system files are left out.
         num_ignored: how many those are.
+        empty: folders that hold no file.
     """
 
     uri: str
     files: tuple[File, ...]
     num_ignored: int = 0
+    empty: tuple[str, ...] = ()
 
     @functools.cached_property
     def by_path(self) -> Mapping[str, File]:
@@ -66,7 +68,8 @@ class Tree:
         prefix = folder.rstrip("/") + "/"
         inside = (file for file in self.files if file.path.startswith(prefix))
         files = tuple(dataclasses.replace(file, path=file.path[len(prefix) :]) for file in inside)
-        return Tree(f"{self.uri.rstrip('/')}/{folder}", files)
+        empty = tuple(path[len(prefix) :] for path in self.empty if path.startswith(prefix))
+        return Tree(f"{self.uri.rstrip('/')}/{folder}", files, self.num_ignored, empty)
 
 
 def is_system_name(path: str) -> bool:

@@ -28,9 +28,12 @@ class LocalPlace:
             return Tree(
                 self.uri, (File(path=shown(self._path.name), local=self._path, size=self._path.stat().st_size),)
             )
-        files, num_ignored = [], 0
+        files, folders, num_ignored = [], [], 0
         for entry in _walk(self._path):
             path = shown(os.path.relpath(entry.path, self._path))
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+                continue
             if is_system_name(path):
                 num_ignored += 1
                 continue
@@ -40,7 +43,9 @@ class LocalPlace:
                 raise ValueError(
                     f"{self.uri} holds more than {self._config.max_files:,} files; is it the right folder?"
                 )
-        return Tree(self.uri, tuple(sorted(files, key=lambda file: file.path)), num_ignored)
+        holding = {parent for file in files for parent in Path(file.path).parents}
+        empty = tuple(sorted(name for name in map(shown, folders) if Path(name) not in holding))
+        return Tree(self.uri, tuple(sorted(files, key=lambda file: file.path)), num_ignored, empty)
 
     def release(self) -> None:
         """Does nothing: the files are the user's own."""
@@ -52,15 +57,14 @@ def shown(path: str) -> str:
 
 
 def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yields everything below a folder that is no folder; does not follow links to folders."""
+    """Yields everything below a folder; does not follow links to folders."""
     waiting = [os.fspath(folder)]
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                else:
-                    yield entry
+                yield entry
 
 
 def _require_inside(entry: os.DirEntry[str], root: Path, path: str) -> None:

@@ -4,7 +4,6 @@ from collections import Counter
 import pytest
 
 from expressnet import images, labels
-from expressnet.datasets import demo
 
 
 def _write(root, rows, header=("file", "label", "subject")):
@@ -17,8 +16,8 @@ def _write(root, rows, header=("file", "label", "subject")):
     return str(root)
 
 
-def test_the_embedded_set_needs_no_address_and_has_every_class_evenly():
-    source = demo.scan("")
+def test_the_embedded_set_needs_no_address_and_has_every_class_evenly(scan):
+    source = scan("demo")
     counts = Counter(record.label for record in source.records)
     assert source.classes == labels.CLASSES_7
     assert set(counts) == set(labels.CLASSES_7)
@@ -27,15 +26,15 @@ def test_the_embedded_set_needs_no_address_and_has_every_class_evenly():
     assert images.inspect(source.records[0].read()).problem == ""
 
 
-def test_every_person_of_the_embedded_set_shows_every_class_once():
-    shown = Counter((record.subject, record.label) for record in demo.scan("").records)
+def test_every_person_of_the_embedded_set_shows_every_class_once(scan):
+    shown = Counter((record.subject, record.label) for record in scan("demo").records)
     persons = {subject for subject, _ in shown}
     assert "" not in persons
     assert shown == Counter({(person, label): 1 for person in persons for label in labels.CLASSES_7})
 
 
-def test_a_row_becomes_a_record(tmp_path):
-    source = demo.scan(_write(tmp_path, [("images/a.jpg", "happy", "p0"), ("images/b.jpg", "sad", "p1")]))
+def test_a_row_becomes_a_record(scan, tmp_path):
+    source = scan("demo", _write(tmp_path, [("images/a.jpg", "happy", "p0"), ("images/b.jpg", "sad", "p1")]))
     record = source.records[1]
     assert (record.uri, record.label, record.source_split, record.subject) == ("images/b.jpg", "sad", "none", "p1")
     assert record.read() == b"images/b.jpg"
@@ -50,26 +49,26 @@ def test_a_row_becomes_a_record(tmp_path):
         ([], "must have the columns file,label,subject and at least one row"),
     ],
 )
-def test_a_bad_table_is_refused(tmp_path, rows, message):
+def test_a_bad_table_is_refused(scan, tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
-        demo.scan(_write(tmp_path, rows))
+        scan("demo", _write(tmp_path, rows))
 
 
-def test_other_columns_are_refused(tmp_path):
+def test_other_columns_are_refused(scan, tmp_path):
     with pytest.raises(ValueError, match=r"labels\.csv must have the columns file,label,subject"):
-        demo.scan(_write(tmp_path, [("images/a.jpg", "happy")], header=("file", "label")))
+        scan("demo", _write(tmp_path, [("images/a.jpg", "happy")], header=("file", "label")))
 
 
-def test_a_row_that_is_cut_off_is_refused(tmp_path):
+def test_a_row_that_is_cut_off_is_refused(scan, tmp_path):
     with pytest.raises(ValueError, match="line 2"):
-        demo.scan(_write(tmp_path, [("images/a.jpg", "happy")]))
+        scan("demo", _write(tmp_path, [("images/a.jpg", "happy")]))
 
 
-def test_a_missing_picture_is_named_by_its_line(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"line 2 names gone\.jpg, but .* is no file"):
-        demo.scan(_write(tmp_path, [("gone.jpg", "happy", "p0")]))
+def test_a_missing_picture_is_named_by_its_line(scan, tmp_path):
+    with pytest.raises(ValueError, match=r"line 2 names gone\.jpg, but .* holds no such file"):
+        scan("demo", _write(tmp_path, [("gone.jpg", "happy", "p0")]))
 
 
-def test_a_folder_without_the_table_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no labels\.csv\. Expected labels\.csv \(file,label,subject\)"):
-        demo.scan(str(tmp_path))
+def test_a_folder_without_the_table_is_named(scan, tmp_path):
+    with pytest.raises(ValueError, match=r"found no file\. Expected one of: labels\.csv \(file,label,subject\)"):
+        scan("demo", (tmp_path))

@@ -1,0 +1,17 @@
+import pytest
+
+from expressnet import datasets, sources
+from expressnet.config import IngestConfig
+from expressnet.datasets.base import uri_or_default
+
+
+@pytest.fixture
+def scan(tmp_path_factory):
+    """`scan("rafdb", path)` reads a copy the way ingest does."""
+
+    def found(name, path="", **settings):
+        module, config = datasets.find(name), IngestConfig(dataset=name, **settings)
+        place = sources.locate(uri_or_default(str(path), module.ABOUT), tmp_path_factory.mktemp("spool"), config)
+        return module.scan(place.fetch(), config)
+
+    return found
