@@ -12,20 +12,22 @@ SEED ?= 52
 LIMIT ?= 0
 EPOCHS ?= 0
 ACCEPT_LICENCE ?=
+LABEL_MODE ?= majority
+SHA256 ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE \
-  ACCEPT_LICENCE
+  ACCEPT_LICENCE LABEL_MODE SHA256
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow check format compile registry tensorboard clean
+.PHONY: help setup run test test-slow datasets forget check format compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= EPOCHS= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= EPOCHS= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -36,8 +38,14 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
-	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --epochs "$$EPOCHS" \
+	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence)
+
+datasets: $(READY) ## list the data sets, their layouts, licences and expected counts
+	@$(PYTHON) -m pipelines datasets
+
+forget: $(READY) ## erase examples everywhere: SHA256="<hash> ..." of the original files, OUT=
+	@set -f; $(PYTHON) -m pipelines forget --out "$$OUT" $$SHA256
 
 test: $(READY) ## run the fast tests
 	@$(PYTHON) -m pytest

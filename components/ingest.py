@@ -7,7 +7,7 @@ from components import _images
 
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def ingest(
-    dataset: str, data_uri: str, limit: int, licence_accepted: bool, workspace: str,
+    dataset: str, data_uri: str, limit: int, label_mode: str, licence_accepted: bool, workspace: str,
     photos: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("dataset_digest", str)]):  # fmt: skip
     """Reads a data set into a content-addressed folder: manifest and tar shards."""
@@ -16,7 +16,9 @@ def ingest(
     with console.stage("ingest", f"Reading {dataset} from {data_uri or 'its usual place'}") as journal:
         from expressnet import ingest
 
-        settings = config.IngestConfig(dataset=dataset, limit=limit, licence_accepted=licence_accepted)
+        settings = config.IngestConfig(
+            dataset=dataset, limit=limit, label_mode=label_mode, licence_accepted=licence_accepted
+        )
         report = ingest.run(data_uri, f"{workspace}/datasets", settings)
         journal.update(report)
     photos.uri = report["path"]

@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|compile`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from expressnet import config, datasets
+from expressnet import config, datasets, forget
 from pipelines import catalog, local
 
 
@@ -31,6 +31,14 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    datasets_parser = commands.add_parser("datasets", help="list the data sets, their layouts and licences")
+    datasets_parser.set_defaults(command=_datasets)
+    forget_parser = commands.add_parser(
+        "forget", help="erase examples from data, crops and reports, and leave them out from now on"
+    )
+    forget_parser.add_argument("sha256", nargs="+", help="of the original file, as the manifest names it")
+    forget_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
+    forget_parser.set_defaults(command=_forget)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
@@ -43,11 +51,14 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     )
     run.add_argument("pipeline", choices=catalog.NAMES)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
-    run.add_argument("--data-uri", default="", help="where the data set lies; not needed for demo")
+    run.add_argument("--data-uri", default="", 
+                     help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip
     run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
     run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
     run.add_argument("--seed", type=int, default=config.SplitConfig.seed, help="of split and training")
     run.add_argument("--limit", type=_count, default=0, help="at most so many examples, stratified; 0 is all")
+    run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
+                     help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,
                      help="context around a face, as a fraction of the box side")  # fmt: skip
@@ -84,6 +95,22 @@ def _run(options: argparse.Namespace) -> int:
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
     local.run(options.pipeline, arguments, options.out)
+    return 0
+
+
+def _datasets(options: argparse.Namespace) -> int:
+    print(datasets.describe())
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    try:
+        report = forget.run(options.out.expanduser().absolute(), options.sha256)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for name, value in report.items():
+        print(f"{name.replace('_', ' '):<28}{value}")
     return 0
 
 

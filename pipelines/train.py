@@ -24,6 +24,7 @@ def train(
     protocol: str = SplitConfig.protocol,
     seed: int = SplitConfig.seed,
     limit: int = IngestConfig.limit,
+    label_mode: str = IngestConfig.label_mode,
     licence_accepted: bool = IngestConfig.licence_accepted,
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
@@ -36,11 +37,12 @@ def train(
     Args:
         workspace: folder for data, artifacts and the registry.
         dataset: name of the data set.
-        data_uri: where it lies; empty for the embedded demo set.
+        data_uri: folder, file, archive or gs://bucket/prefix; empty for the embedded demo set.
         preset: size of the network and its training recipe: paper, small or tiny.
         protocol: honest (train/val/test) or paper (the authors' own, selected on the test split).
         seed: of the split and the training.
         limit: at most this many examples, a stratified sample; 0 takes all.
+        label_mode: of data sets with votes, majority or probability.
         licence_accepted: whether the user acknowledged the data set's licence; needed but for demo and folder.
         epochs: passes over the training split; 0 takes the preset's own.
         min_per_class: fewest examples of a class that pass validation.
@@ -51,8 +53,9 @@ def train(
     with dsl.ExitHandler(summary().set_caching_options(False)):
         # Reads the source every time: its digests decide what of the rest is still fresh.
         source = ingest(
-            dataset=dataset, data_uri=data_uri, limit=limit, licence_accepted=licence_accepted, workspace=workspace
-        )
+            dataset=dataset, data_uri=data_uri, limit=limit, label_mode=label_mode, licence_accepted=licence_accepted,
+            workspace=workspace,
+        )  # fmt: skip
         source.set_caching_options(False)
         photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
 

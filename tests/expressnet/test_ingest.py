@@ -277,7 +277,7 @@ source, store = sys.argv[1:]
 changing = Path(source) / "happy" / "000.png"
 
 def change(name, arguments):  # the workers have looked at it; now this process opens it to store it
-    if name == "open" and str(arguments[0]) == str(changing) and arguments[1] == "rb":
+    if name == "open" and str(arguments[0]) == str(changing) and arguments[1] == "r":
         changing.write_bytes(b"something else")
 
 if __name__ == "__main__":
