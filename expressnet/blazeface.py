@@ -32,12 +32,34 @@ class Face(NamedTuple):
     Attributes:
         box_xyxy: float (left, top, right, bottom).
         eyes_xy: float ((x, y) of the eye on the image's left, the same on its right).
+        nose_xy: float (x, y) of its tip.
         score: confidence, 0..1.
     """
 
     box_xyxy: tuple[float, float, float, float]
     eyes_xy: tuple[tuple[float, float], tuple[float, float]]
+    nose_xy: tuple[float, float]
     score: float
+
+    @property
+    def area(self) -> float:
+        """Of the box, square pixels."""
+        left, top, right, bottom = self.box_xyxy
+        return (right - left) * (bottom - top)
+
+    @property
+    def centre_xy(self) -> tuple[float, float]:
+        """Of the box, pixels."""
+        left, top, right, bottom = self.box_xyxy
+        return (left + right) / 2, (top + bottom) / 2
+
+    def moved(self, right_px: float, down_px: float) -> Face:
+        """Returns the same face in an image that begins so much further left and up."""
+        left, top, right, bottom = self.box_xyxy
+        eyes = ((self.eyes_xy[0][0] + right_px, self.eyes_xy[0][1] + down_px),
+                (self.eyes_xy[1][0] + right_px, self.eyes_xy[1][1] + down_px))  # fmt: skip
+        box = (left + right_px, top + down_px, right + right_px, bottom + down_px)
+        return Face(box, eyes, (self.nose_xy[0] + right_px, self.nose_xy[1] + down_px), self.score)
 
 
 def model_path(detector: str) -> Path:
@@ -77,10 +99,12 @@ class Detector:
 
 def _face(detection: Any, width: int, height: int) -> Face:
     box = detection.bounding_box
-    left, right = sorted((point.x * width, point.y * height) for point in detection.keypoints[:2])
+    *eyes, nose = ((point.x * width, point.y * height) for point in detection.keypoints[:3])
+    left, right = sorted(eyes)
     return Face(
         box_xyxy=(box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height),
         eyes_xy=(left, right),
+        nose_xy=nose,
         score=detection.categories[0].score,
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import pandas as pd
 
-from expressnet import blazeface, console, faces, images, shards, storage
+from expressnet import console, faces, images, shards, storage, workers
 from expressnet.config.crop import CropConfig
+
+_TIMEOUT_S = 60.0
+_MEMORY_BYTES = 6 * 2**30
 
 
 def cut_all(
@@ -30,53 +31,63 @@ def cut_all(
         earlier: shard folders of crops that were cut in the same way; what they hold is not cut again.
 
     Returns:
-        The rows, sorted by sha256, with the crops' places instead of the photographs', the crop columns of the
-        manifest and `crop_sha256`, the SHA-256 of the crop's pixels.
+        The rows that could be cut, sorted by sha256, with the crops' places instead of the photographs', the crop
+        columns of the manifest and `crop_sha256`, the SHA-256 of the crop's pixels.
     """
-    model_path = blazeface.model_path(config.detector)
-    tasks = dict(zip(frame["sha256"], shards.locate(frame), strict=True))
+    boxes = [tuple(map(int, box)) for box in frame["given_box_xyxy"]]
+    tasks = {
+        sha256: _Task(sha256, location, box)
+        for sha256, location, box in zip(frame["sha256"], shards.locate(frame), boxes, strict=True)
+    }
 
     def payloads(keys: list[str]) -> Iterator[shards.Payload]:
-        num_workers = min(config.num_workers or os.cpu_count() or 1, max(1, len(keys) // 50))
-        # Forked processes would inherit threads' locks in an unknown state.
-        context = multiprocessing.get_context("spawn")
-        start = (str(dataset_dir), model_path, config)
-        with ProcessPoolExecutor(num_workers, context, _start_worker, start) as pool:
-            cut = pool.map(_cut_one, [(key, tasks[key]) for key in keys], chunksize=32)
-            yield from console.progress(cut, total=len(keys), unit="photos")
+        # A process takes longer to start than some tens of photographs take.
+        num_workers = min(config.num_workers or workers.num_cpus(), max(1, len(keys) // 50))
+        cut = workers.run(
+            _cut_one, (tasks[key] for key in keys), num_workers=num_workers, start=_start_worker,
+            start_arguments=(str(dataset_dir), config), timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES,
+        )  # fmt: skip
+        for key, result in zip(keys, console.progress(cut, total=len(keys), unit="photos"), strict=True):
+            yield _refused(key, result) if isinstance(result, workers.Failure) else result
 
-    bytes_each = config.size_px**2 * 2.0
-    places = shards.fill(shards_dir, set(tasks), payloads, bytes_each=bytes_each, earlier=earlier)
+    places = shards.fill(shards_dir, set(tasks), payloads, bytes_each=config.size_px**2 * 2.0, earlier=earlier)
     facts = frame.drop(columns=["shard", "offset", "size"])
-    return facts.merge(places, on="sha256", validate="one_to_one").sort_values("sha256").reset_index(drop=True)
+    cropped = facts.merge(places, on="sha256", validate="one_to_one").sort_values("sha256")
+    return cropped[cropped["refused"] == ""].drop(columns="refused").reset_index(drop=True)
+
+
+class _Task(NamedTuple):
+    sha256: str
+    location: shards.Location
+    given_box_xyxy: tuple[int, ...]
 
 
 class _Worker(NamedTuple):
     reader: shards.Reader
-    detector: blazeface.Detector
-    config: CropConfig
+    cropper: faces.Cropper
 
 
 _worker: _Worker
 
 
-def _start_worker(dataset_dir: str, model_path: Path, config: CropConfig) -> None:
+def _start_worker(dataset_dir: str, config: CropConfig) -> None:
     global _worker
-    _worker = _Worker(shards.Reader(dataset_dir), blazeface.Detector(model_path, config.min_score), config)
+    cv2.setNumThreads(1)
+    _worker = _Worker(shards.Reader(dataset_dir), faces.Cropper(config))
 
 
-def _cut_one(task: tuple[str, shards.Location]) -> shards.Payload:
-    sha256, location = task
-    rgb = images.decode_rgb(_worker.reader.read(location))
-    found = _worker.detector.detect(rgb)
-    face = faces.choose_face(found, _worker.config.face_choice)
-    height, width = rgb.shape[:2]
-    box_xyxy = faces.face_square(face, _worker.config.margin) if face else (0, 0, width, height)
-    square = faces.cut(rgb, box_xyxy, _worker.config.size_px)
-    facts = {
-        "face_found": face is not None, "num_faces": len(found), "score": face.score if face else 0.0,
-        "box_xyxy": box_xyxy,
-        # Of the pixels, because the bytes of a PNG change with the version of the compression library.
-        "crop_sha256": storage.bytes_sha256(square.tobytes()),
-    }  # fmt: skip
-    return shards.Payload(sha256, "png", images.encode_png(square), facts)
+def _cut_one(task: _Task) -> shards.Payload:
+    rgb = images.decode_rgb(_worker.reader.read(task.location))
+    square, facts = _worker.cropper.cut(rgb, task.given_box_xyxy)
+    # Of the pixels, because the bytes of a PNG change with the version of the compression library.
+    digest = storage.bytes_sha256(square.tobytes())
+    return shards.Payload(
+        task.sha256, "png", images.encode_png(square), {**facts, "crop_sha256": digest, "refused": ""}
+    )
+
+
+def _refused(sha256: str, failure: workers.Failure) -> shards.Payload:
+    """Returns an empty record for a photograph that ended its process; the index says why there is no crop."""
+    nothing = {"face_found": False, "num_faces": 0, "score": 0.0, "box_xyxy": (0, 0, 0, 0), "angle_deg": 0.0,
+               "face_width": 0.0, "yaw": 0.0, "crop_sha256": ""}  # fmt: skip
+    return shards.Payload(sha256, "png", b"", {**nothing, "refused": failure.reason})

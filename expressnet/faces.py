@@ -1,63 +1,118 @@
-"""Which face is cut out of a photograph, and where its square lies."""
+"""Which face is cut out of a photograph."""
 
 from __future__ import annotations
 
+import math
+from typing import Any, NamedTuple
+
 import numpy as np
-from PIL import Image
 
-from expressnet import blazeface
+from expressnet import blazeface, squares, tiles
+from expressnet.blazeface import Face
+from expressnet.config.crop import CropConfig
 
-# Where the eye line lies in the square, from its top; faces are about as long above it as BlazeFace's box is.
-_EYE_LINE = 0.4
-
-
-def choose_face(faces: list[blazeface.Face], choice: str) -> blazeface.Face | None:
-    """Returns the first (most confident) or the largest face, None where there is none."""
-    if not faces:
-        return None
-    return faces[0] if choice == "first" else max(faces, key=_area)
+_TILE_MIN_SCORE = 0.7
+_GIVEN_OVERLAP = 0.1  # a detection that overlaps the source's own box less is another person's
 
 
-def _area(face: blazeface.Face) -> float:
-    left, top, right, bottom = face.box_xyxy
-    return (right - left) * (bottom - top)
+class Cut(NamedTuple):
+    """A square and what was found out about the face in it.
+
+    Attributes:
+        square: uint8[size_px, size_px, 3], RGB.
+        facts: the columns that crop adds to the manifest.
+    """
+
+    square: np.ndarray
+    facts: dict[str, Any]
 
 
-def face_square(face: blazeface.Face, margin: float) -> tuple[int, int, int, int]:
-    """Places a square on a face by its eye line.
+class Cropper:
+    """Finds and cuts faces as the settings say; one instance per process."""
+
+    def __init__(self, config: CropConfig) -> None:
+        self._config = config
+        self._detector = blazeface.Detector(blazeface.model_path(config.detector_model), config.min_score)
+
+    def cut(self, rgb: np.ndarray, given_box_xyxy: tuple[int, ...] = ()) -> Cut:
+        """Cuts one face out of an image; where there is none, takes the whole image.
+
+        Args:
+            rgb: uint8[height, width, 3].
+            given_box_xyxy: the source's own face box, pixels, () where none. The detected face that overlaps it most
+                is taken; where none does, the square around it.
+        """
+        found = self._detector.detect(rgb)
+        if self._config.mode == "paper":
+            return self._cut_paper(rgb, found)
+        if tiles.needed(found, rgb.shape[:2]):
+            found = tiles.each_once(found + tiles.detect(self._detector, rgb, _TILE_MIN_SCORE))
+        face = choose(found, self._config.face_choice, rgb.shape[:2], given_box_xyxy)
+        if face is not None:
+            square = squares.aligned(face, self._config.margin)
+        elif given_box_xyxy:
+            left, top, right, bottom = given_box_xyxy
+            square = squares.around((left, top, right, bottom), self._config.margin)
+        else:
+            return self._whole(rgb, len(found))
+        pixels = squares.cut(rgb, square, self._config.size_px)
+        return Cut(pixels, _facts(face, len(found), square.box_xyxy, square.angle_deg))
+
+    def _cut_paper(self, rgb: np.ndarray, found: list[Face]) -> Cut:
+        if not found:
+            return self._whole(rgb, 0)
+        box_xyxy = squares.paper_box(found[0], (rgb.shape[0], rgb.shape[1]))
+        pixels = squares.cut_paper(rgb, box_xyxy, self._config.size_px)
+        return Cut(pixels, _facts(found[0], len(found), box_xyxy, 0.0))
+
+    def _whole(self, rgb: np.ndarray, num_faces: int) -> Cut:
+        height, width = rgb.shape[:2]
+        box_xyxy = (0, 0, width, height)
+        pixels = (
+            squares.cut_paper(rgb, box_xyxy, self._config.size_px) if self._config.mode == "paper"
+            else squares.whole(rgb, self._config.size_px)
+        )  # fmt: skip
+        return Cut(pixels, _facts(None, num_faces, box_xyxy, 0.0))
+
+
+def choose(
+    faces: list[Face], choice: str, image_hw: tuple[int, ...], given_box_xyxy: tuple[int, ...] = ()
+) -> Face | None:
+    """Returns the face that is wanted, None where there is none.
 
     Args:
-        face: a detection.
-        margin: fraction of the longer box side added on every side.
-
-    Returns:
-        int (left, top, right, bottom), pixels; centred between the eyes, the eye line at 40 % of the height.
-        It may leave the image.
+        faces: detections, most confident first.
+        choice: `largest` or `central`.
+        image_hw: height and width of the image, pixels.
+        given_box_xyxy: the source's own box, which decides where it is given.
     """
-    left, top, right, bottom = face.box_xyxy
-    side = max(1, round(max(right - left, bottom - top) * (1 + 2 * margin)))
+    if given_box_xyxy:
+        best = max(faces, key=lambda face: tiles.overlap(face.box_xyxy, given_box_xyxy), default=None)
+        is_it = best is not None and tiles.overlap(best.box_xyxy, given_box_xyxy) >= _GIVEN_OVERLAP
+        return best if is_it else None
+    if choice == "central":
+        middle = (image_hw[1] / 2, image_hw[0] / 2)
+        return min(faces, key=lambda face: math.dist(face.centre_xy, middle), default=None)
+    return max(faces, key=lambda face: face.area, default=None)
+
+
+def _facts(face: Face | None, num_faces: int, box_xyxy: tuple[int, int, int, int], angle_deg: float) -> dict[str, Any]:
+    return {
+        "face_found": face is not None, "num_faces": num_faces, "score": face.score if face else 0.0,
+        "box_xyxy": box_xyxy, "angle_deg": angle_deg,
+        "face_width": face.box_xyxy[2] - face.box_xyxy[0] if face else 0.0, "yaw": yaw(face) if face else 0.0,
+    }  # fmt: skip
+
+
+def yaw(face: Face) -> float:
+    """Returns how far the nose lies beside the middle of the eyes, along the eye line, in eye distances; -1..1.
+
+    Positive where the face looks to the image's right. It grows with the angle but is no angle.
+    """
     (left_x, left_y), (right_x, right_y) = face.eyes_xy
-    x = round((left_x + right_x) / 2 - side / 2)
-    y = round((left_y + right_y) / 2 - side * _EYE_LINE)
-    return x, y, x + side, y + side
-
-
-def cut(rgb: np.ndarray, box_xyxy: tuple[int, int, int, int], size_px: int) -> np.ndarray:
-    """Cuts a box out of an image and scales it to a square.
-
-    What of the box lies outside the image is filled with the image's border pixels.
-
-    Args:
-        rgb: uint8[height, width, 3].
-        box_xyxy: pixels, right and bottom exclusive.
-        size_px: side of the output.
-
-    Returns:
-        uint8[size_px, size_px, 3].
-    """
-    height, width = rgb.shape[:2]
-    left, top, right, bottom = box_xyxy
-    rows = np.clip(np.arange(top, bottom), 0, height - 1)
-    columns = np.clip(np.arange(left, right), 0, width - 1)
-    box = Image.fromarray(rgb[np.ix_(rows, columns)])
-    return np.asarray(box.resize((size_px, size_px), Image.Resampling.BILINEAR))
+    across_x, across_y = right_x - left_x, right_y - left_y
+    distance_squared = across_x**2 + across_y**2
+    if not distance_squared:
+        return 0.0
+    beside_x, beside_y = face.nose_xy[0] - (left_x + right_x) / 2, face.nose_xy[1] - (left_y + right_y) / 2
+    return max(-1.0, min(1.0, (beside_x * across_x + beside_y * across_y) / distance_squared))

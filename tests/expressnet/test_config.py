@@ -7,7 +7,11 @@ from expressnet import config
     ("make", "message"),
     [
         (lambda: config.CropConfig(margin=1.0), r"margin must be in \[0, 1\); got 1.0"),
-        (lambda: config.CropConfig(detector="yolo"), "detector must be one of short_range, full_range; got 'yolo'"),
+        (lambda: config.CropConfig(mode="paper", detector="short_range"), "detector must be auto or full_range in the"),
+        (
+            lambda: config.CropConfig(detector="yolo"),
+            "detector must be one of auto, short_range, full_range; got",
+        ),
         (lambda: config.SplitConfig(protocol="none"), "protocol must be one of honest, paper; got 'none'"),
         (lambda: config.SplitConfig(val_fraction=0.5), "val_fraction must be in"),
         (lambda: config.ValidateConfig(min_per_class=2), "min_per_class must be at least 3"),
