@@ -12,7 +12,7 @@ import numpy as np
 from expressnet.blazeface import Detector, Face
 
 _MIN_SIDE_PX = 600  # of the image; a smaller one hides no face that could be used
-_TILE_PX = 400
+_TILE_PX = 300
 _MAX_TILES_A_SIDE = 8
 _OVERLAP = 0.35  # of a tile, so that a face of a third of it is whole in one
 _SAME_FACE = 0.3  # intersection over union
