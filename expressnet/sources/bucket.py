@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from expressnet.sources import downloads, names
 from expressnet.sources.base import File, Tree, is_system_name
 
 _URI = re.compile(r"^gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
+_LIST_TIMEOUT_S = 30.0  # for one page of a thousand objects
 _FIELDS = "items(name,generation,crc32c,size),nextPageToken"
 
 
@@ -93,12 +95,13 @@ class BucketPlace:
     def _list(self) -> Iterator[downloads.Object]:
         try:
             retry = DEFAULT_RETRY.with_timeout(self._config.deadline_s)
-            blobs = client().list_blobs(
-                self._bucket, prefix=self._prefix, fields=_FIELDS, timeout=self._config.stall_s, retry=retry
-            )
-            for blob in blobs:
-                if not self._prefix or blob.name == self._prefix or blob.name.startswith(f"{self._prefix}/"):
-                    yield downloads.Object(blob.name, int(blob.generation), int(blob.size), blob.crc32c)
+            timeout_s = min(_LIST_TIMEOUT_S, self._config.deadline_s)
+            with contextlib.closing(client()) as reader:
+                for blob in reader.list_blobs(
+                    self._bucket, prefix=self._prefix, fields=_FIELDS, timeout=timeout_s, retry=retry
+                ):
+                    if not self._prefix or blob.name == self._prefix or blob.name.startswith(f"{self._prefix}/"):
+                        yield downloads.Object(blob.name, int(blob.generation), int(blob.size), blob.crc32c)
         except exceptions.NotFound as error:
             raise ValueError(f"There is no bucket {self._bucket} ({error.message}).") from error
         except (exceptions.Forbidden, exceptions.Unauthorized) as error:

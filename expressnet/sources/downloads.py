@@ -57,6 +57,7 @@ class Fetcher:
     def __init__(self, client: Callable[[], gcs.Client], bucket: str, folder: Path, config: IngestConfig) -> None:
         self._client, self._bucket, self._folder, self._config = client, bucket, folder, config
         self._local = threading.local()
+        self._clients: list[gcs.Client] = []  # one a thread
         self._last_progress = time.monotonic()
         self._reached: dict[str, int] = {}  # most bytes of an object that were ever here
         self._stopped = threading.Event()
@@ -79,6 +80,9 @@ class Fetcher:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
                 raise
+            finally:
+                for one in self._clients:
+                    one.close()
 
     def _fetch_one(self, one: Object, num_objects: int) -> Object:
         path = place(self._folder, one)
@@ -125,7 +129,8 @@ class Fetcher:
 
     def _bucket_of_thread(self) -> gcs.Bucket:
         if not hasattr(self._local, "bucket"):
-            self._local.bucket = self._client().bucket(self._bucket)
+            self._clients.append(self._client())
+            self._local.bucket = self._clients[-1].bucket(self._bucket)
         return self._local.bucket
 
     def _progressed(self, one: Object, reached: int) -> None:
@@ -142,7 +147,7 @@ class Fetcher:
         if code in _CHANGED_CODES:
             raise ValueError(
                 f"gs://{self._bucket}/{one.name} changed or vanished since it was listed (generation "
-                f"{one.generation}). Run again, so that all objects are of one state; better while nobody writes to the bucket."
+                f"{one.generation}). Run again while nobody writes to the bucket, so that all objects are of one state."
             ) from failure
         if isinstance(code, int) and 400 <= code < 500 and code not in _TRANSIENT_CODES:
             raise ValueError(f"gs://{self._bucket}/{one.name} may not be read: {failure}") from failure
