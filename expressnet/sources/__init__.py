@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from expressnet.config.ingest import IngestConfig
-from expressnet.sources import archives
+from expressnet.sources import archives, names
 from expressnet.sources.base import File, Place, Tree
 from expressnet.sources.local import LocalPlace
 
@@ -33,6 +33,8 @@ def locate(data_uri: str, spool_dir: Path, config: IngestConfig) -> Place:
     if any(ord(letter) < 32 for letter in data_uri):
         raise ValueError(f"DATA_URI holds a control character: {data_uri!r}. {_TAKEN}.")
     if data_uri.startswith("gs://"):
+        if not names.BUCKET_URI.match(data_uri):
+            raise ValueError(f"Expected gs://bucket/prefix with a bucket's name in lower case; got {data_uri!r}.")
         # google-cloud-storage takes a second to import.
         from expressnet.sources.bucket import BucketPlace
 

@@ -79,11 +79,11 @@ def _members(path: Path, kind: str, source: str, config: IngestConfig) -> Iterat
         if kind == "tar":
             yield from tars.members(file, source)
             return
-        try:
-            with gzip.open(file) as stream:
-                yield from tars.members(cast(BinaryIO, _NotFaster(stream, file, source, config)), source)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{source} is a damaged gzip file ({error}). Copy it again.") from error
+        with gzip.open(file) as unpacked:
+            stream = cast(BinaryIO, _NotFaster(unpacked, file, source, config))
+            yield from tars.members(stream, source)
+            while stream.read(_CHUNK):  # gzip's checksum comes last
+                pass
 
 
 class _NotFaster:
@@ -94,9 +94,10 @@ class _NotFaster:
         self._given = 0
 
     def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        while len(data) < size and (more := self._stream.read(size - len(data))):
-            data += more
+        try:
+            data = self._stream.read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{self._source} is a damaged gzip file ({error}). Copy it again.") from error
         self._given += len(data)
         if self._given > _FREE_BYTES + self._config.max_ratio * self._file.tell():
             raise ValueError(_bomb(self._source, self._config))

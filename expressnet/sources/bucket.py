@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +20,6 @@ from expressnet.config.ingest import IngestConfig
 from expressnet.sources import downloads, names
 from expressnet.sources.base import File, Tree, is_system_name
 
-_URI = re.compile(r"^gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
 _LIST_TIMEOUT_S = 30.0  # for one page of a thousand objects
 _FIELDS = "items(name,generation,crc32c,size),nextPageToken"
 
@@ -36,7 +34,7 @@ class BucketPlace:
             ValueError: the address is none of a bucket, nothing is there, access is refused, or a name is unsafe.
             ConnectionError: the storage can't be reached.
         """
-        match = _URI.match(uri)
+        match = names.BUCKET_URI.match(uri)
         if match is None:
             raise ValueError(f"Expected gs://bucket/prefix with a bucket's name in lower case; got {uri!r}.")
         self.uri, self._config = uri, config

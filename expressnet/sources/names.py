@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+# Bucket and prefix (https://cloud.google.com/storage/docs/buckets#naming).
+BUCKET_URI = re.compile(r"^gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
 MAX_PART_BYTES = 255
 MAX_PATH_BYTES = 4096
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from expressnet.sources.member import Member
 
+_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, OverflowError)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _END = struct.Struct("<4s4H2LH")  # end of central directory (APPNOTE.TXT 4.3.16)
 _LOCAL = struct.Struct("<4s5H3L2H")  # local file header (4.3.7)
@@ -35,8 +38,16 @@ def members(path: Path, source: str, max_files: int) -> Iterator[Member]:
                 _require_plain(entry, source)
                 if not entry.is_dir():
                     with archive.open(entry) as content:
-                        yield Member(entry.orig_filename, entry.file_size, content.read, entry.compress_size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, NotImplementedError, OverflowError) as error:
+                        read = functools.partial(_read, content, source)
+                        yield Member(entry.orig_filename, entry.file_size, read, entry.compress_size)
+    except _DAMAGES as error:
+        raise ValueError(f"{source} is a damaged zip file ({error}). Copy it again.") from error
+
+
+def _read(content: IO[bytes], source: str, size: int) -> bytes:
+    try:
+        return content.read(size)
+    except _DAMAGES as error:
         raise ValueError(f"{source} is a damaged zip file ({error}). Copy it again.") from error
 
 
