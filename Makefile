@@ -13,21 +13,23 @@ LIMIT ?= 0
 EPOCHS ?= 0
 ACCEPT_LICENCE ?=
 LABEL_MODE ?= majority
+SEVERITIES ?=
+CROP_MODE ?= aligned
 SHA256 ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE \
-  ACCEPT_LICENCE LABEL_MODE SHA256
+  ACCEPT_LICENCE LABEL_MODE SEVERITIES CROP_MODE SHA256
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow datasets forget check format compile registry tensorboard clean
+.PHONY: help setup run test test-slow datasets forget drill-data check format compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= EPOCHS= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= CROP_MODE= EPOCHS= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -39,7 +41,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" \
-	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence)
+	  --severities "$$SEVERITIES" --crop-mode "$$CROP_MODE" --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence)
 
 datasets: $(READY) ## list the data sets, their layouts, licences and expected counts
 	@$(PYTHON) -m pipelines datasets
@@ -52,6 +54,11 @@ test: $(READY) ## run the fast tests
 
 test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
 	@$(PYTHON) -m pytest -m slow
+
+drill-data: $(READY) ## attack the readers: hostile images and archives, failing and killed downloads (10 min)
+	@$(PYTHON) -m benchmarks.drill_images
+	@$(PYTHON) -m pytest tests/expressnet/sources
+	@$(PYTHON) -m benchmarks.drill_bucket
 
 check: $(READY) ## lint, types, import contracts
 	@.venv/bin/ruff check .

@@ -7,8 +7,8 @@ from components import _images
 
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def crop(
-    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, margin: float, detector: str,
-    workspace: str, faces: dsl.Output[dsl.Dataset],
+    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, margin: float,
+    detector: str, workspace: str, faces: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""
     from expressnet import config, console
@@ -17,7 +17,9 @@ def crop(
         from expressnet import crop
         from expressnet.model import presets
 
-        settings = config.CropConfig(size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector)
+        settings = config.CropConfig(
+            mode=mode, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector
+        )
         report = crop.run(photos.path, f"{workspace}/crops", settings)
         journal.update(report)
     faces.uri = report["path"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +14,45 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from expressnet import console, html, manifest, shards, storage
 from expressnet.config.validate import ValidateConfig
 from expressnet.datasets.base import SOURCE_SPLITS
+from expressnet.set_checks import SET_CHECKS, SetCheck
 
 REPORT_FILE = "report.html"
+_WORDS = {"passed": "passed", "warn": "warning", "stop": "FAILED"}
 RESULT_FILE = "validation.json"
 _NAMED = 5  # how many culprits a message names
+_LONGEST = 200  # letters of one of them
 
 
 def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any]:
     """Checks an ingested data set and writes the result and a page for people.
 
     Returns:
-        The report: how many checks there were.
+        The report: how many checks there were, and how many of them warn.
 
     Raises:
-        ValueError: a check failed; the message names the check and the culprits. Nothing is written then.
+        ValueError: a check failed that stops the run; the message names the check and the culprits. The page lies in
+            `out_dir`.failed then, and there is no `out_dir`.
     """
     dataset = Path(dataset_dir)
     frame, info = manifest.read(dataset), storage.read_json(dataset / "dataset.json")
     _require_shards(dataset, frame)
-    checks = check(frame, info["classes"], config)
-    failed = [one for one in checks if not one["success"]]
-    console.say(f"{len(checks) - len(failed)} of {len(checks)} checks passed")
+    checks = check(frame, info, config)
+    failed = [one for one in checks if one["result"] == "stop"]
+    warned = [one for one in checks if one["result"] == "warn"]
+    console.say(f"{len(checks) - len(failed) - len(warned)} of {len(checks)} checks passed")
+    for one in warned:
+        console.say(f"warning: not true that {one['title']}: {one['finding']}")
+    target = Path(f"{out_dir}.failed" if failed else out_dir)
     if failed:
-        raise ValueError(
-            "The data did not pass validation:\n" + "\n".join(f"- {one['title']}: {one['finding']}" for one in failed)
-        )
-    with storage.committed_dir(out_dir) as partial:
+        shutil.rmtree(target, ignore_errors=True)  # of the last try
+    with storage.committed_dir(target) as partial:
         storage.write_json(partial / RESULT_FILE, {"dataset_digest": info["dataset_digest"], "checks": checks})
         storage.write_bytes(partial / REPORT_FILE, render(info, checks).encode())
-    return {"num_checks": len(checks), "num_failed": 0, "dataset_digest": info["dataset_digest"]}
+    if failed:
+        listed = "\n".join(f"- {one['title']}: {one['finding']} [{one['id']}]" for one in failed)
+        raise ValueError(f"The data did not pass validation:\n{listed}\nThe whole report: {target / REPORT_FILE}")
+    return {"num_checks": len(checks), "num_failed": 0, "num_warnings": len(warned),
+            "dataset_digest": info["dataset_digest"]}  # fmt: skip
 
 
 def _require_shards(dataset: Path, frame: pd.DataFrame) -> None:
@@ -50,32 +61,87 @@ def _require_shards(dataset: Path, frame: pd.DataFrame) -> None:
         raise ValueError(f"{dataset} lost the shards {missing[:_NAMED]}. Delete the folder and run again.")
 
 
-def check(frame: pd.DataFrame, classes: list[str], config: ValidateConfig) -> list[dict[str, Any]]:
-    """Runs the expectation suites over a manifest.
+def check(frame: pd.DataFrame, info: dict[str, Any], config: ValidateConfig) -> list[dict[str, Any]]:
+    """Runs the expectation suites over a manifest, and what they have no word for.
+
+    Args:
+        frame: the manifest of an ingested data set.
+        info: its dataset.json.
+        config: limits and severities.
 
     Returns:
-        One dict per check: title, success, finding (in words, with culprits) and how many rows it is about.
+        One dict per check: id, title, result (passed, warn or stop), finding (in words, with culprits) and how many
+        rows it is about. Checks that are off are left out.
+
+    Raises:
+        ValueError: `severities` names a check that does not exist.
     """
+    severities = _severities(config)
     readable = frame[frame["problem"] == ""]
-    counts = readable["label"].value_counts().reindex(classes, fill_value=0)
+    counts = readable["label"].value_counts().reindex(info["classes"], fill_value=0)
     per_class = pd.DataFrame({"source_uri": counts.index.astype(str), "examples": counts.to_numpy()})
-    batches = ((frame, _manifest_suite(classes)), (readable, _image_suite(config)), (per_class, _class_suite(config)))
-    return [result for rows, suite in batches for result in _run_suite(rows, suite)]
+    batches = (
+        (frame, _manifest_suite(info["classes"])), (frame, _files_suite(config)), (readable, _image_suite(config)),
+        (per_class, _class_suite(config)),
+    )  # fmt: skip
+    found = [result for rows, suite in batches for result in _run_suite(rows, suite)]
+    found += [_of_set(one, readable, info) for one in SET_CHECKS if severities[one.id] != "off"]
+    passed = {True: "passed"}
+    return [
+        {"id": one["id"], "title": one["title"], "result": passed.get(one["success"], severities[one["id"]]),
+         "finding": one["finding"], "num_unexpected": one["num_unexpected"]}
+        for one in found if severities[one["id"]] != "off"
+    ]  # fmt: skip
+
+
+def _severities(config: ValidateConfig) -> dict[str, str]:
+    known = dict(_GX_SEVERITIES) | {one.id: one.severity for one in SET_CHECKS}
+    unknown = sorted(set(config.chosen_severities) - set(known))
+    if unknown:
+        raise ValueError(f"severities names the unknown check {unknown[0]!r}; known are {', '.join(known)}.")
+    return known | config.chosen_severities
+
+
+def _of_set(check: SetCheck, rows: pd.DataFrame, info: dict[str, Any]) -> dict[str, Any]:
+    culprits = list(check.culprits(rows, info))
+    return {
+        "id": check.id, "title": check.title, "success": not culprits, "num_unexpected": len(culprits),
+        "finding": _listed(culprits) if culprits else "all",
+    }  # fmt: skip
+
+
+_GX_SEVERITIES = {
+    "some_examples": "stop", "sha256_unique": "stop", "sha256_form": "stop", "labels_known": "stop",
+    "splits_known": "stop", "unreadable_share": "stop", "unreadable": "warn", "width": "stop", "height": "stop",
+    "bytes": "stop", "examples_per_class": "stop",
+}  # fmt: skip
 
 
 def _manifest_suite(classes: list[str]) -> list[gxe.Expectation]:
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta={"title": "there are examples"}),
-        gxe.ExpectColumnValuesToBeUnique(column="sha256", meta={"title": "sha256 is unique"}),
+        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta=_meta("some_examples", "there are examples")),
+        gxe.ExpectColumnValuesToBeUnique(column="sha256", meta=_meta("sha256_unique", "sha256 is unique")),
         gxe.ExpectColumnValuesToMatchRegex(
-            column="sha256", regex="^[0-9a-f]{64}$", meta={"title": "sha256 is a SHA-256"}
-        ),
-        gxe.ExpectColumnValuesToBeInSet(column="label", value_set=classes, meta={"title": "labels are known classes"}),
-        gxe.ExpectColumnValuesToBeInSet(
-            column="source_split", value_set=list(SOURCE_SPLITS), meta={"title": "published splits are known"}
+            column="sha256", regex="^[0-9a-f]{64}$", meta=_meta("sha256_form", "sha256 is a SHA-256")
         ),
         gxe.ExpectColumnValuesToBeInSet(
-            column="problem", value_set=[""], meta={"title": "every file is a readable image"}
+            column="label", value_set=classes, meta=_meta("labels_known", "labels are known classes")
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="source_split", value_set=list(SOURCE_SPLITS),
+            meta=_meta("splits_known", "published splits are known"),
+        ),
+    ]  # fmt: skip
+
+
+def _files_suite(config: ValidateConfig) -> list[gxe.Expectation]:
+    share = f"at most {config.max_unreadable:.1%} of the files are no image"
+    return [
+        gxe.ExpectColumnValuesToBeInSet(
+            column="problem", value_set=[""], mostly=1 - config.max_unreadable, meta=_meta("unreadable_share", share)
+        ),
+        gxe.ExpectColumnValuesToBeInSet(
+            column="problem", value_set=[""], meta=_meta("unreadable", "every file is a readable image")
         ),
     ]
 
@@ -84,22 +150,26 @@ def _image_suite(config: ValidateConfig) -> list[gxe.Expectation]:
     sides = {"min_value": config.min_side_px, "max_value": config.max_side_px}
     in_px = f"{config.min_side_px} to {config.max_side_px} px"
     return [
-        gxe.ExpectColumnValuesToBeBetween(column="width", **sides, meta={"title": f"width is {in_px}"}),
-        gxe.ExpectColumnValuesToBeBetween(column="height", **sides, meta={"title": f"height is {in_px}"}),
+        gxe.ExpectColumnValuesToBeBetween(column="width", **sides, meta=_meta("width", f"width is {in_px}")),
+        gxe.ExpectColumnValuesToBeBetween(column="height", **sides, meta=_meta("height", f"height is {in_px}")),
         gxe.ExpectColumnValuesToBeBetween(
             column="bytes", min_value=1, max_value=config.max_bytes,
-            meta={"title": f"a file has 1 to {config.max_bytes:,} bytes"},
+            meta=_meta("bytes", f"a file has 1 to {config.max_bytes:,} bytes"),
         ),
     ]  # fmt: skip
 
 
 def _class_suite(config: ValidateConfig) -> list[gxe.Expectation]:
+    title = f"every class has at least {config.min_per_class} examples"
     return [
         gxe.ExpectColumnValuesToBeBetween(
-            column="examples", min_value=config.min_per_class,
-            meta={"title": f"every class has at least {config.min_per_class} examples"},
+            column="examples", min_value=config.min_per_class, meta=_meta("examples_per_class", title)
         )
-    ]  # fmt: skip
+    ]
+
+
+def _meta(check_id: str, title: str) -> dict[str, str]:
+    return {"id": check_id, "title": title}
 
 
 def _run_suite(rows: pd.DataFrame, expectations: list[gxe.Expectation]) -> list[dict[str, Any]]:
@@ -123,22 +193,26 @@ def _in_words(result: Any) -> dict[str, Any]:
     if result.success:
         finding = "all" if observed is None else f"{observed}"
     elif culprits:
-        more = f" and {len(culprits) - _NAMED:,} more" if len(culprits) > _NAMED else ""
-        finding = f"{len(culprits):,} do not: " + "; ".join(culprits[:_NAMED]) + more
+        finding = _listed(culprits)
     else:
         finding = f"found {observed}" if observed is not None else "could not be checked: a column is missing"
     return {
-        "title": result.expectation_config.meta["title"], "success": bool(result.success), "finding": finding,
+        **result.expectation_config.meta, "success": bool(result.success), "finding": finding,
         "num_unexpected": len(culprits),
     }  # fmt: skip
+
+
+def _listed(culprits: list[str]) -> str:
+    more = f" and {len(culprits) - _NAMED:,} more" if len(culprits) > _NAMED else ""
+    return f"{len(culprits):,} against it: " + "; ".join(one[:_LONGEST] for one in culprits[:_NAMED]) + more
 
 
 def render(info: dict[str, Any], checks: list[dict[str, Any]]) -> str:
     """Returns the page: what came in, and what each check found."""
     facts = [(key.replace("_", " "), info[key]) for key in (
         "dataset_id", "layout", "licence", "licence_accepted", "num_records", "num_examples", "num_duplicates",
-        "num_cross_split_twins", "num_conflicting", "num_conflict_groups", "num_ignored", "num_subjects",
-        "dataset_digest",
+        "num_cross_split_twins", "num_conflicting", "num_conflict_groups", "num_ignored", "num_forgotten",
+        "num_subjects", "dataset_digest",
     )]  # fmt: skip
     return html.page(
         f"Validation of {info['dataset']}",
@@ -148,7 +222,7 @@ def render(info: dict[str, Any], checks: list[dict[str, Any]]) -> str:
             "Checks",
             html.table(
                 ("check", "result", "finding"),
-                [(one["title"], "passed" if one["success"] else "FAILED", one["finding"]) for one in checks],
+                [(one["title"], _WORDS[one["result"]], one["finding"]) for one in checks],
             ),
         ),
     )

@@ -51,7 +51,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     )
     run.add_argument("pipeline", choices=catalog.NAMES)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
-    run.add_argument("--data-uri", default="", 
+    run.add_argument("--data-uri", default="",
                      help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip
     run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
     run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
@@ -60,8 +60,12 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
                      help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
+    run.add_argument("--severities", default=config.ValidateConfig.severities,
+                     help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
+    run.add_argument("--crop-mode", choices=config.CROP_MODES, default=config.CropConfig.mode,
+                     help="aligned: level eyes, square; paper: the authors' box of the full-range model")  # fmt: skip
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,
-                     help="context around a face, as a fraction of the box side")  # fmt: skip
+                     help="of aligned: context around a face, in face widths")  # fmt: skip
     run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)
     run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
                      help="acknowledge the data set's licence; the run records it")  # fmt: skip

@@ -28,6 +28,8 @@ def train(
     licence_accepted: bool = IngestConfig.licence_accepted,
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
+    severities: str = ValidateConfig.severities,
+    crop_mode: str = CropConfig.mode,
     margin: float = CropConfig.margin,
     detector: str = CropConfig.detector,
     intended_use: str = PromoteConfig.intended_use,
@@ -46,8 +48,10 @@ def train(
         licence_accepted: whether the user acknowledged the data set's licence; needed but for demo and folder.
         epochs: passes over the training split; 0 takes the preset's own.
         min_per_class: fewest examples of a class that pass validation.
-        margin: context around a face, as a fraction of the box side.
-        detector: BlazeFace model, short_range or full_range.
+        severities: what failed checks of the data do, as `copies=off,exposure=stop`.
+        crop_mode: aligned (level eyes, square) or paper (the authors' own box).
+        margin: of aligned: context around a face, in face widths.
+        detector: BlazeFace model: auto, short_range or full_range.
         intended_use: what the model is meant for; recorded with a promotion.
     """
     with dsl.ExitHandler(summary().set_caching_options(False)):
@@ -61,11 +65,11 @@ def train(
 
         checked = validate(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
-            min_per_class=min_per_class,
+            min_per_class=min_per_class, severities=severities,
         )  # fmt: skip
         cropped = crop(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-            preset=preset, margin=margin, detector=detector, workspace=workspace,
+            preset=preset, mode=crop_mode, margin=margin, detector=detector, workspace=workspace,
         ).after(checked)  # fmt: skip
         faces = cropped.outputs["faces"]
         divided = split(
