@@ -189,13 +189,9 @@ def distance(hashes: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndar
 
 def components(num_rows: int, *pairs: np.ndarray) -> np.ndarray:
     """Returns int64[rows], the smallest row that the pairs int64[pairs, 2] lead to; without a pair the row itself."""
-    joined = np.concatenate([np.zeros((0, 2), np.int64), *pairs])
-    rows, places = np.unique(joined, return_inverse=True)
-    left, right = places.reshape(-1, 2).T
-    graph = coo_array((np.ones(len(joined), np.int8), (left, right)), shape=(len(rows), len(rows)))
+    left, right = np.concatenate([np.zeros((0, 2), np.int64), *pairs]).T.astype(np.int32)
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(num_rows, num_rows))
     labels = connected_components(graph, directed=False)[1]
-    first = np.zeros(len(rows), np.int64)
-    first[labels[::-1]] = rows[::-1]  # of several, the last one written stays: the smallest row
-    result = np.arange(num_rows)
-    result[rows] = first[labels]
-    return result
+    first = np.zeros(num_rows, np.int64)
+    first[labels[::-1]] = np.arange(num_rows)[::-1]  # of several, the last one written stays: the smallest row
+    return first[labels]

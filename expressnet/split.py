@@ -2,177 +2,218 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from expressnet import console, duplicates, manifest, storage
+from expressnet import console, grouping, manifest, manifest_stream, split_file, storage
 from expressnet.config.base import digest_fields
 from expressnet.config.split import SplitConfig
+from expressnet.grouping import Rows
+from expressnet.split_file import SPLITS
 
 INFO_FILE = "split.json"
+TRAIN, VAL, TEST, DROPPED = range(len(SPLITS))
+_NAMED = 5  # how many rows a message names
 
 
 def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
-    """Writes the manifest with the column `split`.
+    """Writes the manifest with the column `split`, and `split.csv`, which others can import.
 
-    The split is a function of the data set's content and the settings.
+    The split is a function of the data set's content and the settings, or that of an imported file. The manifest is
+    never held whole: ten million rows take less than 2 GiB.
 
     Returns:
         The report: counts and the split digest.
 
     Raises:
-        ValueError: the data are too few to be split so.
+        ValueError: the data are too few to be split so, or an imported split is not one of these data.
     """
-    frame, crops = manifest.read(faces_dir), storage.read_json(Path(faces_dir) / "crops.json")
-    frame = frame.sort_values("sha256").reset_index(drop=True)
-    frame["split"] = assign(frame, config)
-    counts = {str(name): int(count) for name, count in frame["split"].value_counts().sort_index().items()}
-    report = {
-        "protocol": config.protocol,
-        "seed": config.seed,
-        "split_digest": manifest.digest(frame, manifest.SPLIT_COLUMNS),
-        **{f"num_{name}": counts.get(name, 0) for name in ("train", "val", "test", "dropped")},
-        **_num_dropped(frame),
-        "num_subjects": crops["dataset"]["num_subjects"],
-        "official_test": bool((frame["source_split"] == "test").any()),
-    }
-    with storage.committed_dir(out_dir) as partial:
-        manifest.write(frame, partial, manifest.SPLIT)
-        by_class = frame.groupby(["split", "label"]).size().unstack(fill_value=0)
-        storage.write_json(
-            partial / INFO_FILE,
-            {**report, "config": digest_fields(config), "crops": crops,
-             "counts": {str(name): {str(k): int(v) for k, v in row.items()} for name, row in by_class.iterrows()}},
-        )  # fmt: skip
-    console.say(
-        f"{config.protocol} protocol: " + ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        + (" (the published test split)" if report["official_test"] else "")
-    )  # fmt: skip
+    crops = storage.read_json(Path(faces_dir) / "crops.json")
+    with manifest_stream.reading(faces_dir, manifest.CROPPED) as file:
+        imported = _imported(file, crops["dataset"], config) if config.split_file else None
+        rows = grouping.read(manifest_stream.batches(file, list(grouping.COLUMNS)))
+        if imported:
+            _require_guarantees(rows, imported.parts, config, file)
+        assigned = imported.parts if imported else assign(rows, config)
+        digest = manifest_stream.digest(_with_split(file, assigned, ["sha256", "label"]), manifest.SPLIT_COLUMNS)
+        if imported and imported.split_digest not in ("", digest):
+            raise ValueError(
+                f"{config.split_file} has the right rows, but with the labels here its digest is {digest[:16]} and not "
+                f"{imported.split_digest[:16]}: the labels are others (DATASET=, LABEL_MODE=), or the file was edited."
+            )
+        report = {
+            "protocol": config.protocol,
+            "seed": imported.seed if imported else config.seed,
+            "split_digest": digest,
+            **{f"num_{name}": int((assigned == place).sum()) for place, name in enumerate(SPLITS)},
+            **_num_dropped(rows, assigned),
+            "num_subjects": crops["dataset"]["num_subjects"],
+            "official_test": bool(rows.is_test.any()),
+            "imported": imported is not None,
+        }
+        _write(file, out_dir, rows, assigned, {**report, "config": _settings(config), "crops": crops})
+    _say(report)
     return report
 
 
-def _num_dropped(frame: pd.DataFrame) -> dict[str, int]:
+def _say(report: dict[str, Any]) -> None:
+    counts = ", ".join(f"{name} {report[f'num_{name}']:,}" for name in SPLITS if report[f"num_{name}"])
+    published = " (the published test split)" if report["official_test"] else ""
+    console.say(f"{report['protocol']} protocol: {counts}{published}{', as imported' if report['imported'] else ''}")
+
+
+def _settings(config: SplitConfig) -> dict[str, Any]:
+    """Returns the settings that decide the split; where an imported file lies does not."""
+    return {name: value for name, value in digest_fields(config).items() if name != "split_file"}
+
+
+def _with_split(file: pq.ParquetFile, assigned: np.ndarray, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yields batches of a manifest with the column `split` after the others."""
+    names, start = pa.array(SPLITS), 0
+    for batch in manifest_stream.batches(file, columns):
+        part = names.take(pa.array(assigned[start : start + len(batch)]))
+        yield pa.RecordBatch.from_arrays([*batch.columns, part], names=[*columns, "split"])
+        start += len(batch)
+
+
+def _write(file: pq.ParquetFile, out_dir: str, rows: Rows, assigned: np.ndarray, info: dict[str, Any]) -> None:
+    with storage.committed_dir(out_dir) as partial:
+        with manifest_stream.writing(partial, manifest.SPLIT) as writer:
+            for batch in _with_split(file, assigned, manifest.CROPPED.names):
+                writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=writer.schema))
+        header = {**info, "dataset_digest": info["crops"]["dataset"]["dataset_digest"]}
+        split_file.write(
+            partial / split_file.FILE_NAME, {key: str(header[key]) for key in split_file.HEADER_KEYS},
+            _with_split(file, assigned, ["sha256"]),
+        )  # fmt: skip
+        num_classes = len(rows.classes)
+        cells = np.bincount(assigned.astype(np.int64) * num_classes + rows.labels, minlength=len(SPLITS) * num_classes)
+        table = {name: cells[place * num_classes :][:num_classes] for place, name in enumerate(SPLITS)}
+        counts = {name: dict(zip(rows.classes, row.tolist(), strict=True)) for name, row in table.items() if row.any()}
+        storage.write_json(partial / INFO_FILE, {**info, "counts": counts})
+
+
+def _num_dropped(rows: Rows, assigned: np.ndarray) -> dict[str, int]:
     """Counts why rows were dropped: a near-duplicate in the test split, or else only a person in it."""
-    near = duplicates.groups(frame)
-    is_dropped = (frame["split"] == "dropped").to_numpy()
-    is_twin = is_dropped & np.isin(near, near[frame["split"] == "test"])
+    has_test = np.zeros(len(assigned), bool)
+    has_test[rows.near[assigned == TEST]] = True
+    is_dropped = assigned == DROPPED
+    is_twin = is_dropped & has_test[rows.near]
     return {"num_dropped_duplicates": int(is_twin.sum()), "num_dropped_subjects": int((is_dropped & ~is_twin).sum())}
 
 
-def _require_every_class(labels: pd.Series, split: np.ndarray, protocol: str) -> None:
-    for name in ("train", "val", "test") if protocol == "honest" else ("train", "test"):
-        missing = set(labels) - set(labels[split == name])
-        if missing:
-            raise ValueError(
-                f"The split '{name}' would hold no example of {', '.join(sorted(missing))}. More examples (or, where "
-                "people are known, more people who show them) are needed."
-            )
-
-
-def assign(frame: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    """Returns train, val, test or dropped for every row.
+def assign(rows: Rows, config: SplitConfig) -> np.ndarray:
+    """Returns int8[rows], places in SPLITS.
 
     `honest`: the published test split stays the test split, otherwise a part is drawn; val is drawn from the
     rest; near-duplicates and all images of one subject go to one split, so that images outside a published test split
     of a person or a picture in it are dropped. `paper`: two-way, no val. Rows with the same bytes are one row
     already, so that none straddles.
 
-    Args:
-        frame: rows of a manifest, sorted by sha256.
-        config: how.
-
     Raises:
         ValueError: a class or the groups are too few.
     """
-    split = np.full(len(frame), "train", dtype=object)
-    is_test = (frame["source_split"] == "test").to_numpy()
+    assigned = np.zeros(len(rows.labels), np.int8)
+    is_test = rows.is_test
     if config.protocol == "paper":
-        split[is_test if is_test.any() else _draw_rows(frame, config)] = "test"
+        assigned[is_test if is_test.any() else _draw_rows(rows, config)] = TEST
     else:
-        groups = kept_together(frame)
         if not is_test.any():
-            is_test = draw(frame["label"], groups, config.test_fraction, config.seed)
-        split[~is_test & np.isin(groups, groups[is_test])] = "dropped"
-        split[is_test] = "test"
-        rest = np.flatnonzero(split == "train")
-        is_val = draw(frame["label"].iloc[rest], groups[rest], config.val_fraction, config.seed + 1)
-        split[rest[is_val]] = "val"
-    _require_every_class(frame["label"], split, config.protocol)
-    return split
+            is_test = grouping.draw(rows.labels, rows.classes, rows.groups, config.test_fraction, config.seed)
+        has_test = np.zeros(len(assigned), bool)
+        has_test[rows.groups[is_test]] = True
+        assigned[has_test[rows.groups]] = DROPPED
+        assigned[is_test] = TEST
+        rest = np.flatnonzero(assigned == TRAIN)
+        is_val = grouping.draw(rows.labels[rest], rows.classes, rows.groups[rest], config.val_fraction, config.seed + 1)
+        assigned[rest[is_val]] = VAL
+    _require_every_class(rows, assigned, config.protocol)
+    return assigned
 
 
-def kept_together(frame: pd.DataFrame) -> np.ndarray:
-    """Returns int64[rows], the same number for near-duplicates and for images of one subject, handed on."""
-    near = duplicates.groups(frame)
-    rows = np.arange(len(frame))
-    known = np.flatnonzero(frame["subject"] != "")
-    subjects = frame["subject"].iloc[known]
-    first = rows[known][~subjects.duplicated()]
-    first_of = dict(zip(frame["subject"].iloc[first], first, strict=True))
-    same_subject = np.stack([known, subjects.map(first_of).to_numpy(np.int64)], axis=1)
-    return duplicates.components(len(frame), np.stack([rows, near], axis=1), same_subject)
+def _draw_rows(rows: Rows, config: SplitConfig) -> np.ndarray:
+    """Draws the authors' test split: stratified by class, row by row; returns bool[rows].
 
-
-def draw(labels: pd.Series, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Draws `fraction` of the rows of every class in whole groups; returns bool[rows].
-
-    Groups of several rows are drawn first, each that still fits; rows that stand alone then fill every class up to its
-    share, rounded. So every class is met to the row as far as there are rows that stand alone. scikit-learn's
-    StratifiedGroupKFold takes a loop over all groups, rows that stand alone too, and is not exact.
-
-    Args:
-        labels: class of every row.
-        groups: int64[rows], what must stay together.
-        fraction: share to draw, 0..1.
-        seed: of the order of the groups.
-
-    Raises:
-        ValueError: a class is too small for its share.
+    It is their call of scikit-learn with their fraction and seed (0.2 and 52 for AffectNet). The rows stand in the
+    order of sha256 here; the order of the authors' own list is no part of the data, so that the sizes (of every
+    class too) are theirs, but not each row.
     """
-    codes, classes = pd.factorize(labels, sort=True)
-    wanted = np.rint(np.bincount(codes) * fraction).astype(int)
-    if wanted.min() < 1 or (wanted >= np.bincount(codes)).any():
-        smallest = classes[int(np.argmin(np.bincount(codes)))]
-        raise ValueError(
-            f"Drawing {fraction:.0%} of every class needs at least {int(np.ceil(0.5 / fraction)) + 1} images of each; "
-            f"'{smallest}' has {np.bincount(codes).min()}."
-        )
-    order = np.random.default_rng(seed).permutation(len(groups))
-    sizes = np.bincount(groups, minlength=len(groups))[groups]
-    alone = order[sizes[order] == 1]
-    several = order[sizes[order] > 1]
-    drawn = np.zeros(len(groups), dtype=bool)
-    for may_exceed in (False, True):  # a group too large for its share is taken only if the rest can't make it up
-        for _, rows in pd.Series(several).groupby(groups[several], sort=False):
-            counts = np.bincount(codes[rows], minlength=len(wanted))
-            fits = np.abs(wanted - counts).sum() < np.abs(wanted).sum() if may_exceed else (counts <= wanted).all()
-            if fits and not drawn[rows].any():
-                wanted -= counts
-                drawn[rows] = True
-        if (np.bincount(codes[alone], minlength=len(wanted)) >= wanted).all():
-            break
-    place = pd.Series(codes[alone]).groupby(codes[alone]).cumcount().to_numpy()
-    drawn[alone[place < wanted[codes[alone]]]] = True
-    return drawn
-
-
-def _draw_rows(frame: pd.DataFrame, config: SplitConfig) -> np.ndarray:
-    """Draws the authors' test split: stratified by class, row by row; returns bool[rows]."""
-    counts = frame["label"].value_counts()
+    counts = np.bincount(rows.labels, minlength=len(rows.classes))
     if counts.min() < 2:
-        raise ValueError(f"Every class needs at least 2 images to be split; '{counts.idxmin()}' has {counts.min()}.")
-    fraction = config.test_fraction
-    if min(len(frame) * fraction, len(frame) * (1 - fraction)) < len(counts):
-        raise ValueError(
-            f"{len(frame)} images are too few: {fraction:.0%} of them must hold all {len(counts)} classes."
-        )
-    drawn = np.zeros(len(frame), dtype=bool)
-    _, part = train_test_split(
-        np.arange(len(frame)), test_size=fraction, random_state=config.seed, stratify=frame["label"]
-    )
+        smallest = rows.classes[int(counts.argmin())]
+        raise ValueError(f"Every class needs at least 2 images to be split; '{smallest}' has {counts.min()}.")
+    fraction, total = config.test_fraction, len(rows.labels)
+    if min(total * fraction, total * (1 - fraction)) < len(counts):
+        raise ValueError(f"{total} images are too few: {fraction:.0%} of them must hold all {len(counts)} classes.")
+    drawn = np.zeros(total, dtype=bool)
+    _, part = train_test_split(np.arange(total), test_size=fraction, random_state=config.seed, stratify=rows.labels)
     drawn[part] = True
     return drawn
+
+
+def _require_every_class(rows: Rows, assigned: np.ndarray, protocol: str) -> None:
+    for place in (TRAIN, VAL, TEST) if protocol == "honest" else (TRAIN, TEST):
+        counts = np.bincount(rows.labels[assigned == place], minlength=len(rows.classes))
+        missing = [name for name, count in zip(rows.classes, counts, strict=True) if not count]
+        if missing:
+            raise ValueError(
+                f"The split '{SPLITS[place]}' would hold no example of {', '.join(missing)}. More examples (or, where "
+                "people are known, more people who show them) are needed."
+            )
+
+
+def _imported(file: pq.ParquetFile, dataset: dict[str, Any], config: SplitConfig) -> split_file.Imported:
+    """Reads what the file of another laboratory says of the rows here."""
+    path = Path(config.split_file)
+    found = split_file.read(path)
+    if config.split_file_digest not in ("", storage.file_sha256(path)):
+        raise ValueError(f"{path} changed after the run was started. Start it again.")
+    if found.header["protocol"] != config.protocol:
+        raise ValueError(
+            f"{path} is a split by the protocol {found.header['protocol']}, but PROTOCOL={config.protocol}. Name the "
+            "file's protocol, so that the figures carry its name."
+        )
+    columns = (batch["sha256"] for batch in manifest_stream.batches(file, ["sha256"]))
+    return split_file.assign(found, columns, dataset["dataset_digest"], num_forgotten=dataset["num_forgotten"])
+
+
+def _require_guarantees(rows: Rows, assigned: np.ndarray, config: SplitConfig, file: pq.ParquetFile) -> None:
+    """Checks of an imported split what `assign` sees to.
+
+    Raises:
+        ValueError: the published test split is another, a group straddles or a class is missing.
+    """
+    path = config.split_file
+    is_wrong = rows.is_test != (assigned == TEST)
+    if rows.is_test.any() and is_wrong.any():
+        raise ValueError(f"{path} has another test split than the published one: {_named(file, is_wrong, assigned)}.")
+    if config.protocol == "honest":
+        is_used = assigned != DROPPED
+        lowest, highest = np.full(len(assigned), len(SPLITS), np.int8), np.full(len(assigned), -1, np.int8)
+        np.minimum.at(lowest, rows.groups[is_used], assigned[is_used])
+        np.maximum.at(highest, rows.groups[is_used], assigned[is_used])
+        straddles = (lowest < highest)[rows.groups] & is_used
+        if straddles.any():
+            raise ValueError(
+                f"{path} has near-duplicates or images of one subject in several splits: "
+                f"{_named(file, straddles, assigned)}."
+            )
+    _require_every_class(rows, assigned, config.protocol)
+
+
+def _named(file: pq.ParquetFile, is_wrong: np.ndarray, assigned: np.ndarray) -> str:
+    """Counts rows bool[rows] and names the first of them with their parts."""
+    rows = np.flatnonzero(is_wrong)[:_NAMED].tolist()
+    keys: dict[int, str] = {}
+    start = 0
+    for batch in manifest_stream.batches(file, ["sha256"]):
+        keys |= {row: batch["sha256"][row - start].as_py() for row in rows if start <= row < start + len(batch)}
+        start += len(batch)
+    listed = ", ".join(f"{keys[row]} in {SPLITS[assigned[row]]}" for row in rows)
+    return f"{is_wrong.sum():,} rows ({listed}{', ...' if is_wrong.sum() > _NAMED else ''})"

@@ -18,14 +18,19 @@ class SplitConfig:
         seed: of the random draws; the paper's is 52.
         val_fraction: share of the training part that is held out for selection, in `honest`.
         test_fraction: share held out for the test where the data set publishes no test split.
+        split_file: a `split.csv` that another run wrote, to be used instead of a draw; "" draws.
+        split_file_digest: SHA-256 that the file must have; "" takes it as it is.
     """
 
     protocol: str = "honest"
     seed: int = 52
     val_fraction: float = 0.1
     test_fraction: float = 0.2
+    split_file: str = ""
+    split_file_digest: str = ""
 
     def __post_init__(self) -> None:
         require(self.protocol in PROTOCOLS, "protocol", f"one of {', '.join(PROTOCOLS)}", self.protocol)
         require(0 < self.val_fraction < 0.5, "val_fraction", "in (0, 0.5)", self.val_fraction)
         require(0 < self.test_fraction < 0.5, "test_fraction", "in (0, 0.5)", self.test_fraction)
+        require(self.seed >= 0, "seed", "0 or more", self.seed)

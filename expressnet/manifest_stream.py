@@ -1,0 +1,72 @@
+"""Manifests of millions of rows: read, digested and written in batches, never held whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from expressnet import manifest
+
+BATCH_ROWS = 1 << 17
+
+
+@contextlib.contextmanager
+def reading(folder: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
+    """Opens the manifest of `folder`.
+
+    Raises:
+        FileNotFoundError: the folder has no manifest.
+        ValueError: it has another version or other columns than `schema`.
+    """
+    path = Path(folder) / manifest.FILE_NAME
+    if not path.exists():
+        raise FileNotFoundError(f"{folder} holds no {manifest.FILE_NAME}; is it the output of another stage?")
+    with pq.ParquetFile(path) as file:
+        found = file.schema_arrow
+        version = (found.metadata or {}).get(b"expressnet_manifest_version", b"none").decode()
+        if version != manifest.SCHEMA_VERSION:
+            raise ValueError(
+                f"{path} has manifest version {version}; this code reads version {manifest.SCHEMA_VERSION}."
+            )
+        if set(found.names) != set(schema.names):
+            missing, unknown = set(schema.names) - set(found.names), set(found.names) - set(schema.names)
+            raise ValueError(f"{path} has other columns: missing {sorted(missing)}, unknown {sorted(unknown)}.")
+        yield file
+
+
+def batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yields columns of a manifest in its order.
+
+    Raises:
+        ValueError: the rows are not in the order of sha256, or one stands twice.
+    """
+    last = ""
+    for batch in file.iter_batches(BATCH_ROWS, columns=sorted({"sha256", *columns})):
+        keys = pa.concat_arrays([pa.array([last]), batch["sha256"].cast(pa.string())])
+        if not pc.all(pc.less(keys[:-1], keys[1:])).as_py():
+            raise ValueError("The rows of a manifest stand in the order of sha256, each once, but these do not.")
+        last = keys[-1].as_py()
+        yield batch.select(columns)
+
+
+def digest(parts: Iterable[pa.RecordBatch], columns: tuple[str, ...]) -> str:
+    """Returns `manifest.digest` of columns of text, whose rows come in the order of sha256."""
+    hasher = hashlib.sha256(f"expressnet-manifest-{manifest.SCHEMA_VERSION}:{','.join(columns)}\n".encode())
+    for batch in parts:
+        lines = pc.binary_join_element_wise(*(batch[column].cast(pa.string()) for column in columns), "\x1f")
+        hasher.update(("\n".join(lines.to_pylist()) + "\n").encode())
+    return hasher.hexdigest()
+
+
+@contextlib.contextmanager
+def writing(folder: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Opens the manifest of `folder` for batches with the columns of `schema`, in the order of sha256."""
+    metadata = {"expressnet_manifest_version": manifest.SCHEMA_VERSION}
+    with pq.ParquetWriter(folder / manifest.FILE_NAME, schema.with_metadata(metadata)) as writer:
+        yield writer
