@@ -8,7 +8,7 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def split(
     faces: dsl.Input[dsl.Dataset], crops_digest: str, code_digest: str, protocol: str, seed: int,
-    splits: dsl.Output[dsl.Dataset],
+    split_file: str, split_file_digest: str, splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):  # fmt: skip
     """Says who is trained on, selected on and tested on."""
     from expressnet import config, console
@@ -16,7 +16,10 @@ def split(
     with console.stage("split", "Dividing into train, val and test") as journal:
         from expressnet import split
 
-        report = split.run(faces.path, splits.path, config.SplitConfig(protocol=protocol, seed=seed))
+        settings = config.SplitConfig(
+            protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest
+        )
+        report = split.run(faces.path, splits.path, settings)
         journal.update(report)
     splits.metadata.update(report, crops_digest=crops_digest, code_digest=code_digest)
     return (report["split_digest"],)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from expressnet import config, datasets, forget
+from expressnet import config, datasets, forget, storage
 from pipelines import catalog, local
 
 
@@ -56,6 +56,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
     run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
     run.add_argument("--seed", type=int, default=config.SplitConfig.seed, help="of split and training")
+    run.add_argument("--split-file", default="", help="a split.csv that another run wrote, instead of a draw")
     run.add_argument("--limit", type=_count, default=0, help="at most so many examples, stratified; 0 is all")
     run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
                      help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip
@@ -98,6 +99,11 @@ def _run(options: argparse.Namespace) -> int:
     arguments = {name: value for name, value in vars(options).items() if name not in other}
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
+    if arguments["split_file"]:
+        path = Path(arguments["split_file"]).expanduser().absolute()
+        if not path.is_file():
+            raise local.RunError(f"SPLIT_FILE={path} is no file. Every split leaves a split.csv in its folder.")
+        arguments |= {"split_file": str(path), "split_file_digest": storage.file_sha256(path)}
     local.run(options.pipeline, arguments, options.out)
     return 0
 

@@ -26,6 +26,8 @@ def train(
     limit: int = IngestConfig.limit,
     label_mode: str = IngestConfig.label_mode,
     licence_accepted: bool = IngestConfig.licence_accepted,
+    split_file: str = SplitConfig.split_file,
+    split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
@@ -46,6 +48,8 @@ def train(
         limit: at most this many examples, a stratified sample; 0 takes all.
         label_mode: of data sets with votes, majority or probability.
         licence_accepted: whether the user acknowledged the data set's licence; needed but for demo and folder.
+        split_file: a split.csv that another run wrote, used instead of a draw.
+        split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         min_per_class: fewest examples of a class that pass validation.
         severities: what failed checks of the data do, as `copies=off,exposure=stop`.
@@ -74,7 +78,7 @@ def train(
         faces = cropped.outputs["faces"]
         divided = split(
             faces=faces, crops_digest=cropped.outputs["crops_digest"], code_digest=code.digest("split"),
-            protocol=protocol, seed=seed,
+            protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest,
         )  # fmt: skip
         splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
 
