@@ -23,9 +23,11 @@ from scipy.sparse.csgraph import connected_components
 from expressnet import fingerprint
 
 _WORDS = fingerprint.HASH_BITS // 64
-# So many neighbours with the same two bands are compared with each picture. It bounds what thousands of pictures cost
-# that are all alike (the frames of a film); those are joined by their neighbours all the same.
+# So many neighbours with the same two bands are compared with each picture, and no more once so many of them are near.
+# It bounds what thousands of pictures cost that are all alike (the frames of a film); those are joined by their
+# neighbours all the same.
 _WINDOW = 256
+_ENOUGH = 16
 _CHUNK = 1 << 18  # rows compared at a time: what fits into a processor's cache
 _THREADS = 2  # numpy lets go of the interpreter while it sorts; each thread holds 16 bytes a row
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # mixes the words of a hash: one pair in 2^64 of different hashes falls together
@@ -169,14 +171,16 @@ def _compare_neighbours(hashes: np.ndarray, keys: np.ndarray, rows: np.ndarray) 
     """Compares the first _CHUNK places of sorted keys with the next _WINDOW places that have the same key."""
     first_word = hashes[0].take(rows)
     places = np.flatnonzero(keys[1 : _CHUNK + 1] == keys[: len(keys) - 1][:_CHUNK])
+    num_near = np.zeros(_CHUNK, np.uint16)
     found = [np.zeros((0, 2), np.int64)]
     for step in range(1, _WINDOW + 1):
         differing = np.bitwise_count(first_word.take(places) ^ first_word.take(places + step))
         near = places[differing <= fingerprint.MAX_DISTANCE]
-        pairs = np.stack([rows[near], rows[near + step]], axis=1)
-        found.append(pairs[distance(hashes, *pairs.T) <= fingerprint.MAX_DISTANCE])
+        near = near[distance(hashes, rows[near], rows[near + step]) <= fingerprint.MAX_DISTANCE]
+        found.append(np.stack([rows[near], rows[near + step]], axis=1))
+        num_near[near] += 1
         places = places[: np.searchsorted(places, len(keys) - step - 1)]
-        places = places[keys.take(places) == keys.take(places + step + 1)]
+        places = places[(keys.take(places) == keys.take(places + step + 1)) & (num_near.take(places) < _ENOUGH)]
         if not len(places):
             break
     return np.concatenate(found)
