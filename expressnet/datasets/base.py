@@ -127,7 +127,7 @@ def refusal(tree: Tree, about: About, hint: str = "") -> ValueError:
     """Returns the error for a source that has none of the known layouts; it says what is there instead."""
     top = tree.top()
     shown = ", ".join(top[:12]) + (f" and {len(top) - 12:,} more" if len(top) > 12 else "")
-    there = f"{len(tree.files):,} files; at the top: {shown}" if tree.files else "no file"
+    there = f"{len(tree.files):,} files; at the top: {shown}" if tree.files else "no file, it is empty"
     hint = hint or "Does DATA_URI point one level too high or too low, or is it another data set?"
     return ValueError(f"{tree.uri} is not {about.title} as we know it: found {there}. {expected(about)} {hint}")
 

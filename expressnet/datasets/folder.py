@@ -34,10 +34,10 @@ def scan_classes(tree: Tree, about: About) -> Source:
     Raises:
         ValueError: the layout is another one, a class is unknown, or there is nothing.
     """
-    if not tree.files:
-        raise refusal(tree, about, "Put images in class folders there.")
     if tree.empty:
         raise ValueError(f"Folder '{tree.empty[0]}' in {tree.uri} is empty. Put images in it or remove it.")
+    if not tree.files:
+        raise refusal(tree, about, "Put images in class folders there.")
     is_split = set(tree.top()) <= {"train/", "test/"}
     records = []
     for file in tree.files:

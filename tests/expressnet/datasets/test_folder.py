@@ -65,7 +65,10 @@ def test_the_systems_own_files_are_passed_over_and_counted(scan, tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], r"found no file\. Expected one of: <class>/<image>; {train,test}/<class>/<image>\. Put images"),
+        (
+            [],
+            r"found no file, it is empty\. Expected one of: <class>/<image>; {train,test}/<class>/<image>\. Put images",
+        ),
         (["smile/a.jpg"], r"Folder 'smile' in .* is no expression class\. Known classes: anger \(angry\), contempt,"),
         (["train/smile/a.jpg"], r"Folder 'smile' in .* is no expression class"),
         (["val/happy/a.jpg"], r"Folder 'val' in .* does DATA_URI point one level too high or too low\?"),
@@ -87,7 +90,7 @@ def test_another_layout_is_refused_with_the_culprit(scan, tmp_path, names, messa
 
 def test_split_folders_without_classes_are_refused(scan, tmp_path):
     (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="found no file"):
+    with pytest.raises(ValueError, match="Folder 'train' in .* is empty"):
         scan("folder", (tmp_path))
 
 
