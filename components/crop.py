@@ -9,8 +9,11 @@ from components import _images
 def crop(
     photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, margin: float,
     detector: str, workspace: str, faces: dsl.Output[dsl.Dataset],
+    crop_report: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""
+    import shutil
+
     from expressnet import config, console
 
     with console.stage("crop", "Cutting out faces with BlazeFace") as journal:
@@ -24,4 +27,5 @@ def crop(
         journal.update(report)
     faces.uri = report["path"]
     faces.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
+    shutil.copy(f"{report['path']}/report.html", crop_report.path)
     return (report["crops_digest"],)

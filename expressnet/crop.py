@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from expressnet import code, console, cutting, manifest, shards, storage
+from expressnet import code, console, crop_report, cutting, manifest, shards, storage
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
 
 INFO_FILE = "crops.json"
+REPORT_FILE = "report.html"
 
 
 def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> dict[str, Any]:
@@ -57,11 +58,13 @@ def _crop(
         "size_px": config.size_px,
         "mode": config.mode,
         "detector": config.detector_model,
+        **crop_report.agreement(readable, dataset_dir, config.num_workers),
         "crops_digest": digest,
         "config": digest_fields(config),
         "dataset": info,
     }
     by_class = cropped.groupby("label")["face_found"].mean()
     crops["face_rate_by_class"] = {str(label): float(rate) for label, rate in by_class.items()}
+    crop_report.render(cropped, crops, partial / REPORT_FILE)
     storage.write_json(partial / INFO_FILE, crops)
     return crops

@@ -111,6 +111,16 @@ def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     }  # fmt: skip
 
 
+def test_the_page_shows_rates_by_class_and_how_far_both_models_agree(cropped):
+    report, out_dir, _ = cropped
+    assert report["num_compared"] == NUM_EXAMPLES
+    assert report["short_range_rate"] == 0.02
+    assert 0 <= report["agreement"] <= 1
+    page = (out_dir / crop.REPORT_FILE).read_text()
+    assert "<td>happy</td><td>2</td><td>1.000</td><td>0.000</td>" in page
+    assert "<img" not in page  # no photograph, no crop
+
+
 def test_cropping_again_cuts_nothing(portraits, cropped):
     stamps = {path: path.stat().st_mtime_ns for path in cropped[1].rglob("*")}
     again = crop.run(portraits, cropped[1].parent, CropConfig(size_px=SIZE_PX))
