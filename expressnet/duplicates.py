@@ -58,7 +58,7 @@ def read_groups(path: Path) -> np.ndarray:
 
 def read_keys(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Returns `pixel_keys` and `hash_words` of a manifest file, 24 bytes a row."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # otherwise arrow holds all that it has read
         keys = [pixel_keys(batch[0]) for batch in file.iter_batches(_CHUNK, columns=["pixel_sha256"])]
         hashes = [hash_words(batch[0]) for batch in file.iter_batches(_CHUNK, columns=["phash"])]
     return np.concatenate([pixel_keys([]), *keys]), np.concatenate([hash_words([]), *hashes], axis=1)

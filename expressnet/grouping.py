@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from expressnet import duplicates
+from expressnet import duplicates, fingerprint
 
 COLUMNS = ("label", "source_split", "subject", "pixel_sha256", "phash")
 _CHUNK = 1 << 16  # groups looked at as Python objects at a time
@@ -35,30 +35,30 @@ class Rows:
     groups: np.ndarray
 
 
-def read(batches: Iterable[pa.RecordBatch]) -> Rows:
-    """Reads batches that have COLUMNS; takes about 100 bytes a row.
+def read(batches: Iterable[pa.RecordBatch], num_rows: int) -> Rows:
+    """Reads batches that have COLUMNS and `num_rows` rows together; takes about 100 bytes a row.
 
     Raises:
         ValueError: there is no row.
     """
+    if not num_rows:
+        raise ValueError("There is no row to be split. Did no photograph give a crop?")
+    # Filled in place: arrays that grow between those of the batches would leave holes in the memory.
+    labels, is_test = np.zeros(num_rows, np.int16), np.zeros(num_rows, bool)
+    subjects, pixels = np.zeros((2, num_rows), np.uint64)
+    hashes = np.zeros((fingerprint.HASH_BITS // 64, num_rows), np.uint64)
     places: dict[str, int] = {}
-    columns: list[tuple[np.ndarray, ...]] = []
+    start = 0
     for batch in batches:
+        rows = slice(start, start + len(batch))
         names = batch["label"].cast(pa.string()).dictionary_encode()
         codes = [places.setdefault(name, len(places)) for name in names.dictionary.to_pylist()]
-        columns.append(
-            (
-                np.array(codes, np.int16)[names.indices.to_numpy()],
-                pc.equal(batch["source_split"], "test").to_numpy(zero_copy_only=False),
-                _text_keys(batch["subject"]),
-                duplicates.pixel_keys(batch["pixel_sha256"]),
-                duplicates.hash_words(batch["phash"]),
-            )
-        )
-    if not columns:
-        raise ValueError("There is no row to be split. Did no photograph give a crop?")
-    labels, is_test, subjects, pixels, hashes = (np.concatenate(parts, axis=-1) for parts in zip(*columns, strict=True))
-    del columns
+        labels[rows] = np.array(codes, np.int16)[names.indices.to_numpy()]
+        is_test[rows] = pc.equal(batch["source_split"], "test").to_numpy(zero_copy_only=False)
+        subjects[rows] = _text_keys(batch["subject"])
+        pixels[rows] = duplicates.pixel_keys(batch["pixel_sha256"])
+        hashes[:, rows] = duplicates.hash_words(batch["phash"])
+        start = rows.stop
     classes = tuple(sorted(places))
     order = np.array([classes.index(name) for name in places], np.int16)
     pairs = [duplicates.equal_pairs(pixels), duplicates.near_pairs(hashes)]

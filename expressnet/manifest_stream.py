@@ -27,7 +27,7 @@ def reading(folder: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
     path = Path(folder) / manifest.FILE_NAME
     if not path.exists():
         raise FileNotFoundError(f"{folder} holds no {manifest.FILE_NAME}; is it the output of another stage?")
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # otherwise arrow holds all that it has read
         found = file.schema_arrow
         version = (found.metadata or {}).get(b"expressnet_manifest_version", b"none").decode()
         if version != manifest.SCHEMA_VERSION:

@@ -26,7 +26,7 @@ _HEADER_BYTES, _NAME_BYTES = 512, 100  # of a tar member
 def found_in(path: Path, hashes: frozenset[str]) -> frozenset[str]:
     """Returns which of the hashes a file has: a table in its column sha256, a text anywhere, others nowhere."""
     if path.suffix == ".parquet":
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             if "sha256" not in file.schema_arrow.names:
                 return frozenset()
             columns = (batch["sha256"].cast(pa.string()) for batch in file.iter_batches(columns=["sha256"]))

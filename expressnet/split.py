@@ -37,7 +37,7 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
     crops = storage.read_json(Path(faces_dir) / "crops.json")
     with manifest_stream.reading(faces_dir, manifest.CROPPED) as file:
         imported = _imported(file, crops["dataset"], config) if config.split_file else None
-        rows = grouping.read(manifest_stream.batches(file, list(grouping.COLUMNS)))
+        rows = grouping.read(manifest_stream.batches(file, list(grouping.COLUMNS)), file.metadata.num_rows)
         if imported:
             _require_guarantees(rows, imported.parts, config, file)
         assigned = imported.parts if imported else assign(rows, config)

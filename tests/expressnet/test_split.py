@@ -31,7 +31,7 @@ def _rows(count, classes=CLASSES, num_subjects=0, source_split="none"):
 
 
 def _read(frame):
-    return grouping.read(pa.Table.from_pandas(frame, preserve_index=False).to_batches(max_chunksize=100))
+    return grouping.read(pa.Table.from_pandas(frame, preserve_index=False).to_batches(max_chunksize=100), len(frame))
 
 
 def _assign(frame, **changes):
