@@ -26,7 +26,7 @@ export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow datasets forget drill-data bench-crop check format compile registry tensorboard clean
+.PHONY: help setup run test test-slow datasets forget drill-data bench-crop bench-data check format compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ drill-data: $(READY) ## attack the readers: hostile images and archives, failing
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (5 min)
 	@$(PYTHON) -m benchmarks.bench_crop
+
+bench-data: $(READY) ## split ten million rows and measure time and memory (needs 6 GB of disk, 15 min)
+	@$(PYTHON) -m benchmarks.bench_split
 
 check: $(READY) ## lint, types, import contracts
 	@.venv/bin/ruff check .
