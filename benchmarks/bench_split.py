@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from sklearn.model_selection import StratifiedGroupKFold
 
-from expressnet import duplicates, grouping, manifest, manifest_stream, split, storage
+from expressnet import duplicates, grouping, manifest, manifest_stream, shards, split, storage
 from expressnet.config.split import SplitConfig
 
 MAX_GIB = 2.0
@@ -28,6 +28,7 @@ _SHARES = (0.09, 0.02, 0.03, 0.06, 0.4, 0.25, 0.1, 0.05)
 _GROUP_ROWS = 1 << 17
 _PEER_ROWS = 100_000
 _NUM_DRAWS = 3
+_BYTES_EACH = 20_000.0  # of a photograph
 _TWINS, _KNOWN = 0.05, 0.3  # shares of rows that show another row's picture, and of those whose person is known
 _IMAGES_EACH = 6  # of a known person
 
@@ -100,7 +101,11 @@ def _hex(words: np.ndarray) -> list[str]:
 def _run_step(step: str, folder: Path) -> None:
     """Runs one step and prints its seconds and this process's peak memory in GiB."""
     started = time.monotonic()
-    if step == "groups":
+    if step == "planned":
+        with manifest_stream.reading(folder / "faces", manifest.CROPPED) as file:
+            keys = [key for batch in manifest_stream.batches(file, ["sha256"]) for key in batch["sha256"].to_pylist()]
+        shards._groups(keys, bytes_each=_BYTES_EACH)
+    elif step == "groups":
         duplicates.read_groups(folder / "faces" / manifest.FILE_NAME)
     else:
         config = SplitConfig(split_file=str(folder / "drawn" / "split.csv") if step == "imported" else "")
@@ -113,7 +118,8 @@ def _run_step(step: str, folder: Path) -> None:
 
 def _measure_memory(folder: Path, num_rows: int) -> bool:
     is_met = True
-    for step, name in (("groups", "near-duplicates grouped"), ("drawn", "split drawn and written"),
+    for step, name in (("planned", "every one given its shard"), ("groups", "near-duplicates grouped"),
+                       ("drawn", "split drawn and written"),
                        ("imported", "split imported, checked and written")):  # fmt: skip
         command = [sys.executable, "-m", "benchmarks.bench_split", "--step", step, "--folder", str(folder)]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -160,7 +166,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, help="where the rows are written; needs 6 GB for ten million")
-    parser.add_argument("--step", choices=("groups", "drawn", "imported"), help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=("planned", "groups", "drawn", "imported"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
         _run_step(options.step, options.folder)

@@ -100,14 +100,7 @@ def draw(labels: np.ndarray, classes: Sequence[str], groups: np.ndarray, fractio
         ValueError: a class is too small for its share.
     """
     noise = np.random.default_rng(seed)
-    totals = np.bincount(labels, minlength=len(classes))
-    left = np.rint(totals * fraction).astype(np.int64)
-    if left.min() < 1 or (left >= totals).any():
-        smallest = int(totals.argmin())
-        raise ValueError(
-            f"Drawing {fraction:.0%} of every class needs at least {int(np.ceil(0.5 / fraction)) + 1} images of each; "
-            f"'{classes[smallest]}' has {totals[smallest]}."
-        )
+    left = _shares(labels, classes, fraction)
     sizes = np.bincount(groups)
     numbers = noise.permutation(np.flatnonzero(sizes > 1))
     counts = _class_counts(labels, groups, numbers, len(classes))
@@ -126,6 +119,19 @@ def draw(labels: np.ndarray, classes: Sequence[str], groups: np.ndarray, fractio
     for place, count in enumerate(still):
         drawn[alone[labels[alone] == place][: max(count, 0)]] = True
     return drawn
+
+
+def _shares(labels: np.ndarray, classes: Sequence[str], fraction: float) -> np.ndarray:
+    """Returns int64[classes], how many rows of every class are to be drawn."""
+    totals = np.bincount(labels, minlength=len(classes))
+    shares = np.rint(totals * fraction).astype(np.int64)
+    if shares.min() < 1 or (shares >= totals).any():
+        smallest = int(totals.argmin())
+        raise ValueError(
+            f"Drawing {fraction:.0%} of every class needs at least {int(np.ceil(0.5 / fraction)) + 1} images of each; "
+            f"'{classes[smallest]}' has {totals[smallest]}."
+        )
+    return shares
 
 
 def _class_counts(labels: np.ndarray, groups: np.ndarray, numbers: np.ndarray, num_classes: int) -> np.ndarray:
