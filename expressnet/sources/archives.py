@@ -47,12 +47,14 @@ class Unpacking:
         for old in (partial, self._folder):  # of a run that was killed
             shutil.rmtree(old, ignore_errors=True)
         with storage.removed_on_error(partial):
-            archive = tree.files[0]
-            budget = _Budget(self.uri, archive.size, self._config)
-            found, num_ignored = _unpack(_members(archive.local, kind, self.uri, self._config), partial, budget)
+            partial.mkdir(parents=True)
+            unpacked = _Unpacked(partial, _Budget(self.uri, tree.files[0].size, partial, self._config))
+            for member in console.progress(_members(tree.files[0].local, kind, self.uri, self._config), unit="files"):
+                unpacked.add(member)
         partial.replace(self._folder)
-        files = [File(path=path, local=self._folder / place, size=size) for path, place, size in found]
-        return Tree(self.uri, tuple(sorted(files, key=lambda file: file.path)), num_ignored)
+        files = [File(path=path, local=self._folder / place, size=size) for path, place, size in unpacked.files]
+        files.sort(key=lambda file: file.path)
+        return Tree(self.uri, tuple(files), unpacked.num_ignored, unpacked.empty())
 
     def release(self) -> None:
         """Deletes what was unpacked and fetched."""
@@ -82,8 +84,6 @@ def _members(path: Path, kind: str, source: str, config: IngestConfig) -> Iterat
         with gzip.open(file) as unpacked:
             stream = cast(BinaryIO, _NotFaster(unpacked, file, source, config))
             yield from tars.members(stream, source)
-            while stream.read(_CHUNK):  # gzip's checksum comes last
-                pass
 
 
 class _NotFaster:
@@ -114,14 +114,15 @@ def _bomb(source: str, config: IngestConfig) -> str:
 class _Budget:
     """Counts what comes out of an archive."""
 
-    def __init__(self, source: str, packed_bytes: int, config: IngestConfig) -> None:
-        self.source, self._packed_bytes, self._config = source, packed_bytes, config
-        self.num_files = self.num_bytes = 0
+    def __init__(self, source: str, packed_bytes: int, folder: Path, config: IngestConfig) -> None:
+        self.source, self._packed_bytes, self._folder, self._config = source, packed_bytes, folder, config
+        self._disk_bytes = shutil.disk_usage(folder).free
+        self.num_members = self.num_bytes = 0
 
     def start(self, member: Member) -> None:
         """Counts a member before it is read."""
-        self.num_files += 1
-        if self.num_files > self._config.max_files:
+        self.num_members += 1
+        if self.num_members > self._config.max_files:
             raise ValueError(f"{self.source} holds more than {self._config.max_files:,} files (max_files).")
         self._require(self.num_bytes + member.size)
         if member.packed and member.size > _FREE_BYTES + self._config.max_ratio * member.packed:
@@ -137,24 +138,53 @@ class _Budget:
             raise ValueError(f"{self.source} unpacks to more than {self._config.max_bytes:,} bytes (max_bytes).")
         if num_bytes > _FREE_BYTES + self._config.max_ratio * self._packed_bytes:
             raise ValueError(_bomb(self.source, self._config))
+        if num_bytes > self._disk_bytes:
+            raise ValueError(
+                f"{self.source} unpacks to {num_bytes:,} bytes or more, but {self._folder.parent} has only "
+                f"{self._disk_bytes:,} free. Free some space or set OUT= to another disk."
+            )
 
 
-def _unpack(members: Iterator[Member], folder: Path, budget: _Budget) -> tuple[list[tuple[str, str, int]], int]:
-    """Writes every member to a numbered file; returns path, place and bytes of each, and how many were ignored."""
-    found: list[tuple[str, str, int]] = []
-    num_ignored, taken = 0, names.Taken(budget.source)
-    for member in console.progress(members, unit="files unpacked"):
-        budget.start(member)
-        path = names.safe(member.name, budget.source)
+class _Unpacked:
+    """What was written into a folder so far.
+
+    Attributes:
+        files: path in the archive, place in the folder, and bytes of each.
+        num_ignored: the operating system's own files.
+    """
+
+    def __init__(self, folder: Path, budget: _Budget) -> None:
+        self.files: list[tuple[str, str, int]] = []
+        self.num_ignored = 0
+        self._folder, self._budget = folder, budget
+        self._taken, self._folders = names.Taken(budget.source), set[str]()
+
+    def add(self, member: Member) -> None:
+        """Writes a file under a number; its name is kept as text only."""
+        self._budget.start(member)
+        if member.is_folder:
+            self._add_folder(member.name)
+            return
+        path = names.safe(member.name, self._budget.source)
         if is_system_name(path):
-            num_ignored += 1
-            continue
-        taken.add(path)
-        place = f"{len(found) // _FILES_A_FOLDER:05d}/{len(found):08d}"
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        _write(member, folder / place, budget)
-        found.append((path.encode("utf-8", "replace").decode(), place, member.size))
-    return found, num_ignored
+            self.num_ignored += 1
+            return
+        self._taken.add(path)
+        place = f"{len(self.files) // _FILES_A_FOLDER:05d}/{len(self.files):08d}"
+        (self._folder / place).parent.mkdir(exist_ok=True)
+        _write(member, self._folder / place, self._budget)
+        self.files.append((names.shown(path), place, member.size))
+
+    def _add_folder(self, name: str) -> None:
+        inside = names.safe(f"{name.rstrip('/')}/_", self._budget.source)  # the root itself is "." or "./"
+        path = inside.rpartition("/")[0]
+        if path and not is_system_name(path):
+            self._taken.add_folder(path)
+            self._folders.add(names.shown(path))
+
+    def empty(self) -> tuple[str, ...]:
+        """Returns the folders without files."""
+        return names.without_files(self._folders, (path.rpartition("/")[0] for path, _, _ in self.files))
 
 
 def _write(member: Member, path: Path, budget: _Budget) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from expressnet.config.ingest import IngestConfig
+from expressnet.sources import names
 from expressnet.sources.base import File, Tree, is_system_name
 
 
@@ -25,55 +26,52 @@ class LocalPlace:
             ValueError: a link leads out of the folder, something is no regular file, or there are too many.
         """
         if self._path.is_file():
-            return Tree(
-                self.uri, (File(path=shown(self._path.name), local=self._path, size=self._path.stat().st_size),)
-            )
-        files, folders, num_ignored = [], [], 0
-        for entry in _walk(self._path):
-            path = shown(os.path.relpath(entry.path, self._path))
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(path)
-                continue
+            size = self._path.stat().st_size
+            return Tree(self.uri, (File(path=names.shown(self._path.name), local=self._path, size=size),))
+        root = self._path.resolve()
+        files, num_ignored = [], 0
+        folders, holding = set(), set()
+        for folder, entry in _walk(self._path):
+            path = folder + names.shown(entry.name)
             if is_system_name(path):
-                num_ignored += 1
-                continue
-            _require_inside(entry, self._path, path)
-            files.append(File(path=path, local=Path(entry.path), size=entry.stat().st_size))
+                num_ignored += not entry.is_dir(follow_symlinks=False)
+            elif entry.is_dir(follow_symlinks=False):
+                folders.add(path)
+            else:
+                self._require_own(entry, root, path)
+                files.append(File(path=path, local=Path(entry.path), size=entry.stat().st_size))
+                holding.add(folder)
             if len(files) > self._config.max_files:
                 raise ValueError(
-                    f"{self.uri} holds more than {self._config.max_files:,} files; is it the right folder?"
+                    f"{self.uri} holds more than {self._config.max_files:,} files (max_files); is it the right folder?"
                 )
-        holding = {parent for file in files for parent in Path(file.path).parents}
-        empty = tuple(sorted(name for name in map(shown, folders) if Path(name) not in holding))
-        return Tree(self.uri, tuple(sorted(files, key=lambda file: file.path)), num_ignored, empty)
+        files.sort(key=lambda file: file.path)
+        return Tree(self.uri, tuple(files), num_ignored, names.without_files(folders, holding))
 
     def release(self) -> None:
         """Does nothing: the files are the user's own."""
 
+    def _require_own(self, entry: os.DirEntry[str], root: Path, path: str) -> None:
+        if entry.is_symlink():
+            target = Path(entry.path).resolve()
+            if not target.is_relative_to(root):
+                raise ValueError(
+                    f"{path} in {self.uri} is a link to {target}, outside the folder. Only files of the folder itself "
+                    "are read; copy them into it."
+                )
+        if not entry.is_file():
+            raise ValueError(
+                f"{path} in {self.uri} is no regular file (a device, a socket, or a link to nothing or a folder)."
+            )
 
-def shown(path: str) -> str:
-    """Returns a path for messages; bytes that are no UTF-8 become question marks."""
-    return path.encode("utf-8", "replace").decode()
 
-
-def _walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Yields everything below a folder; does not follow links to folders."""
-    waiting = [os.fspath(folder)]
+def _walk(root: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yields everything below a folder with where it stands, "" or "a/b/"; does not follow links to folders."""
+    waiting = [("", os.fspath(root))]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        folder, place = waiting.pop()
+        with os.scandir(place) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                yield entry
-
-
-def _require_inside(entry: os.DirEntry[str], root: Path, path: str) -> None:
-    if entry.is_symlink():
-        target = Path(entry.path).resolve()
-        if not target.is_relative_to(root.resolve()):
-            raise ValueError(
-                f"{path} in {root} is a link to {target}, outside the folder. Only files of the folder itself are "
-                "read; copy them into it."
-            )
-    if not entry.is_file():
-        raise ValueError(f"{path} in {root} is no regular file (a device, a socket, or a link to nothing or a folder).")
+                    waiting.append((f"{folder}{names.shown(entry.name)}/", entry.path))
+                yield folder, entry

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Bucket and prefix (https://cloud.google.com/storage/docs/buckets#naming).
-BUCKET_URI = re.compile(r"^gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
+# No name is an IP address, none has two dots in a row.
+BUCKET_URI = re.compile(r"^gs://(?![0-9.]+(?:/|$))((?![^/]*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
 MAX_PART_BYTES = 255
 MAX_PATH_BYTES = 4096
+
+
+def shown(path: str) -> str:
+    """Returns a path for messages; bytes that are no UTF-8 become question marks."""
+    return path if path.isascii() else path.encode("utf-8", "replace").decode()
+
+
+def without_files(folders: Iterable[str], holding: Iterable[str]) -> tuple[str, ...]:
+    """Returns those folders that have no file below them, sorted.
+
+    Args:
+        folders: paths of all folders.
+        holding: paths of the folders that hold a file themselves, with or without a slash at the end.
+    """
+    above = {path.rstrip("/") for path in holding}
+    waiting = list(above)
+    while waiting:
+        parent = waiting.pop().rpartition("/")[0]
+        if parent not in above:
+            above.add(parent)
+            waiting.append(parent)
+    return tuple(sorted(set(folders) - above))
 
 
 def safe(name: str, source: str) -> str:
@@ -64,14 +88,32 @@ class Taken:
             ValueError: it is taken, up to case and Unicode form, or it is a folder of other files, or one of its
                 folders is a file.
         """
-        folded = unicodedata.normalize("NFC", path).casefold()
+        folded = _folded(path)
+        self._require_free(path, self._files.get(folded) or self._folders.get(folded))
+        self._add_folders(path, folded)
+        self._files[folded] = path
+
+    def add_folder(self, path: str) -> None:
+        """Takes the name of a folder, which may come again.
+
+        Raises:
+            ValueError: it is the name of a file, or one of its folders is.
+        """
+        self._add_folders(path, _folded(path) + "/")
+
+    def _add_folders(self, path: str, folded: str) -> None:
         parents = [folded[:place] for place, letter in enumerate(folded) if letter == "/"]
-        other = self._files.get(folded) or self._folders.get(folded)
-        other = other or next((self._files[parent] for parent in parents if parent in self._files), None)
+        for parent in parents:
+            self._require_free(path, self._files.get(parent))
+        self._folders.update(dict.fromkeys(parents, path))
+
+    def _require_free(self, path: str, other: str | None) -> None:
         if other is not None:
             raise ValueError(
-                f"{self._source} holds {path!r} beside {other!r}, which would be the same file on some systems. "
-                "Was the archive made in two goes? Rename one of them."
+                f"{self._source} holds {path[:120]!r} beside {other[:120]!r}, which would be the same file on some "
+                "systems. Was the archive made in two goes? Rename one of them."
             )
-        self._files[folded] = path
-        self._folders.update(dict.fromkeys(parents, path))
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()

@@ -10,9 +10,11 @@ import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from expressnet.sources import member
 from expressnet.sources.member import Member
 
 _BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 1 << 20
 _MAX_EXTENDED_BYTES = 64 * 1024  # of a header that carries a long name
 _PLAIN = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _KINDS = {
@@ -22,22 +24,23 @@ _KINDS = {
 
 
 def members(stream: BinaryIO, source: str) -> Iterator[Member]:
-    """Yields the files; each has to be read before the next is asked for.
+    """Yields files and folders; each has to be read before the next is asked for.
 
     Raises:
-        ValueError: a header is damaged, the file ends too early, or a member is neither a file nor a folder.
+        ValueError: a header is damaged, the file ends too early or goes on behind its end, or a member is neither a
+            file nor a folder.
     """
     long_name = ""
     while header := _header(stream, source):
         padded = -(-header.size // _BLOCK) * _BLOCK
         if header.type in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME):
-            found = _extended(stream, header, padded, source)
-            long_name = found if header.type != tarfile.XGLTYPE else long_name
+            long_name = _extended(stream, header, padded, source) or long_name
             continue
         name, long_name = long_name or header.name, ""
         if header.type == tarfile.DIRTYPE:
             if header.size:
                 raise ValueError(f"{source} holds the folder {name[:120]!r} with content. It was not unpacked.")
+            yield member.folder(name)
             continue
         if header.type not in _PLAIN:
             kind = _KINDS.get(header.type, f"of the unknown kind {header.type!r}")
@@ -45,6 +48,11 @@ def members(stream: BinaryIO, source: str) -> Iterator[Member]:
         content = _Content(stream, header.size, source)
         yield Member(name, header.size, content.read)
         content.finish(padded - header.size)
+    while data := stream.read(_CHUNK):
+        if data.count(0) < len(data):
+            raise ValueError(
+                f"{source} goes on behind its end. Are these several tar files in one? Unpack it yourself."
+            )
 
 
 def _header(stream: BinaryIO, source: str) -> tarfile.TarInfo | None:
@@ -56,7 +64,7 @@ def _header(stream: BinaryIO, source: str) -> tarfile.TarInfo | None:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
-        raise ValueError(f"{source} has a damaged header ({error}). Copy it again.") from error
+        raise ValueError(f"{source} is no tar file, or a damaged one ({error}). Copy it again.") from error
     if header.size < 0:
         raise ValueError(f"{source} holds {header.name[:120]!r} with the size {header.size}. It was not unpacked.")
     return header
@@ -74,10 +82,12 @@ def _extended(stream: BinaryIO, header: tarfile.TarInfo, padded: int, source: st
     if header.type == tarfile.GNUTYPE_LONGNAME:
         return data.rstrip(b"\0").decode("utf-8", "surrogateescape")
     records = _pax_records(data, source)
-    risky = sorted({"size", "linkpath"} & set(records)) + [key for key in records if key.startswith("GNU.sparse")]
-    if risky:
+    # A name for every member of the archive is no name.
+    risky = {"size", "linkpath", "path"} if header.type == tarfile.XGLTYPE else {"size", "linkpath"}
+    found = sorted(key for key in records if key in risky or key.startswith("GNU.sparse"))
+    if found:
         raise ValueError(
-            f"{source} overrides {', '.join(risky)} in an extended header; such archives are not unpacked."
+            f"{source} overrides {', '.join(found)[:120]} in an extended header; such archives are not unpacked."
         )
     return records.get("path", "")
 
@@ -109,5 +119,5 @@ class _Content:
     def finish(self, padding: int) -> None:
         """Reads what the caller left, and the padding."""
         while self._left:
-            self.read(1 << 20)
+            self.read(_CHUNK)
         self._stream.read(padding)
