@@ -1,42 +1,49 @@
-"""Builds archives and addresses that nobody means well with, and the limits' bombs; the same bytes every time."""
+"""Builds archives that nobody means well with, and bombs; the same bytes every time."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import os
-import socket
 import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+# What is hostile about a name: the name, and a part of the reason to refuse it.
 NAMES = {
-    "absolute": "/etc/passwd", "upwards": "../outside.txt", "upwards within": "a/../../outside.txt", "only dots": "..",
-    "empty part": "a//b", "drive": "C:/outside.txt", "backslash": "a\\..\\..\\outside.txt", "control": "a\x01b",
-    "newline": "a\nb", "long part": "x" * 256, "long path": "/".join(["d" * 200] * 25), "dot part": "a/./b",
-    "home": "~/../../outside.txt",
+    "absolute": ("/etc/passwd", "is absolute"), "upwards": ("../outside.txt", "leads upwards"),
+    "upwards within": ("a/../../outside.txt", "leads upwards"), "only dots": ("..", "leads upwards"),
+    "home": ("~/../../outside.txt", "leads upwards"), "folder upwards": ("../outside/", "leads upwards"),
+    "absolute folder": ("/etc/", "is absolute"), "empty part": ("a//b", "an empty part"),
+    "dot part": ("a/./b", "an empty part"), "drive": ("C:/outside.txt", "a drive letter"),
+    "backslash": ("a\\..\\..\\outside.txt", "a backslash"), "control": ("a\x01b", "a control character"),
+    "newline": ("a\nb", "a control character"), "long part": ("x" * 256, "a part of more than 255 bytes"),
+    "long path": ("/".join(["d" * 200] * 25), "more than 4096 bytes"),
 }  # fmt: skip
 PAIRS = {
     "twice": ("a.jpg", "a.jpg"), "upper case": ("a.jpg", "A.JPG"), "Unicode forms": ("\u00e9.jpg", "e\u0301.jpg"),
     "file as folder": ("a", "a/b"), "folder as file": ("a/b", "a"), "sharp s": ("stra\u00dfe", "STRASSE"),
+    "file as empty folder": ("a", "A/"),
 }  # fmt: skip
 _TAR_KINDS = {
-    "symbolic link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "character device": tarfile.CHRTYPE,
-    "block device": tarfile.BLKTYPE, "pipe": tarfile.FIFOTYPE, "sparse file": tarfile.GNUTYPE_SPARSE,
-    "contiguous file": tarfile.CONTTYPE, "unknown kind": b"Z", "GNU long link": tarfile.GNUTYPE_LONGLINK,
+    "symbolic link": (tarfile.SYMTYPE, "a symbolic link"), "hard link": (tarfile.LNKTYPE, "a hard link"),
+    "character device": (tarfile.CHRTYPE, "a device"), "block device": (tarfile.BLKTYPE, "a device"),
+    "pipe": (tarfile.FIFOTYPE, "a pipe"), "sparse file": (tarfile.GNUTYPE_SPARSE, "a sparse file"),
+    "contiguous file": (tarfile.CONTTYPE, "unknown kind"), "unknown kind": (b"Z", "unknown kind"),
+    "GNU long link": (tarfile.GNUTYPE_LONGLINK, "unknown kind"),
 }  # fmt: skip
 
 
-def tar_bytes(*members: tuple[str, bytes], **fields: object) -> bytes:
-    """Returns a tar of files; `fields` are set on every header."""
+def tar_bytes(*members: tuple[str, bytes], form: int = tarfile.PAX_FORMAT, **fields: object) -> bytes:
+    """Returns a tar of files and, where a name ends with a slash, folders; `fields` are set on every header."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:
         for name, data in members:
             info = tarfile.TarInfo(name)
             info.size = len(data)
+            info.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
             for field, value in fields.items():
                 setattr(info, field, value)
             tar.addfile(info, io.BytesIO(data))
@@ -44,7 +51,7 @@ def tar_bytes(*members: tuple[str, bytes], **fields: object) -> bytes:
 
 
 def zip_bytes(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Returns a zip of files."""
+    """Returns a zip of files and, where a name ends with a slash, folders."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in members:
@@ -52,18 +59,24 @@ def zip_bytes(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -
     return buffer.getvalue()
 
 
-def archives() -> Iterator[tuple[str, bytes]]:
-    """Yields hostile archives with what is hostile about them."""
+def archives() -> Iterator[tuple[str, bytes, str]]:
+    """Yields what is hostile about an archive, the archive, and a part of the reason to refuse it."""
     builders: dict[str, Callable[..., bytes]] = {
         "zip": zip_bytes, "tar": tar_bytes, "tar.gz": lambda *members: gzip.compress(tar_bytes(*members), mtime=0)
     }  # fmt: skip
     for kind, build in builders.items():
-        for title, name in NAMES.items():
-            yield f"{kind}: {title}", build(("good.jpg", b"good"), (name, b"bad"))
+        for title, (name, reason) in NAMES.items():
+            yield (
+                f"{kind}: {title}",
+                build(("good.jpg", b"good"), (name, b"" if name.endswith("/") else b"bad")),
+                reason,
+            )
         for title, (first, second) in PAIRS.items():
-            yield f"{kind}: {title}", _quiet(build, (first, b"1"), (second, b"2"))
-        yield f"{kind}: nested zip", build(("inner.jpg", zip_bytes(("a", b"a"))))
-        yield f"{kind}: nested gzip", build(("inner.jpg", gzip.compress(b"a", mtime=0)))
+            members = [(name, b"" if name.endswith("/") else name.encode()) for name in (first, second)]
+            yield f"{kind}: {title}", _quiet(build, *members), "the same file on some systems"
+        yield f"{kind}: nested zip", build(("inner.jpg", zip_bytes(("a", b"a")))), "itself a zip"
+        yield f"{kind}: nested gzip", build(("inner.jpg", gzip.compress(b"a", mtime=0))), "itself a gzip"
+        yield f"{kind}: nested tar", build(("inner.jpg", tar_bytes(("a", b"a")))), "itself a tar"
     yield from _tars()
     yield from _zips()
 
@@ -74,44 +87,107 @@ def _quiet(build: Callable[..., bytes], *members: tuple[str, bytes]) -> bytes:
         return build(*members)
 
 
-def _tars() -> Iterator[tuple[str, bytes]]:
-    for title, kind in _TAR_KINDS.items():
-        yield f"tar: {title}", tar_bytes(("link", b""), type=kind, linkname="../outside.txt")
-    # CVE-2025-4517: links whose resolved path is too long to be checked, then a way up through them.
-    chain = "/".join(["d" * 240] * 16)
-    yield "tar: CVE-2025-4517", tar_bytes((f"{chain[:150]}/link", b""), type=tarfile.SYMTYPE, linkname="../" * 30)
+def _tars() -> Iterator[tuple[str, bytes, str]]:
+    for title, (kind, reason) in _TAR_KINDS.items():
+        yield f"tar: {title}", tar_bytes(("link", b""), type=kind, linkname="../outside.txt"), reason
+    yield "tar: CVE-2025-4517", _long_link_chain(), "overrides linkpath"
+    yield "tar: folder with content", tar_bytes(("a", b"bad"), type=tarfile.DIRTYPE), "with content"
     for key, value in (("size", "9"), ("linkpath", "/etc/passwd"), ("GNU.sparse.realsize", "9999999")):
-        yield f"tar: pax {key}", tar_bytes(("a.jpg", b"good"), pax_headers={key: value})
-    yield "tar: pax path upwards", tar_bytes(("a.jpg", b"x"), pax_headers={"path": "../outside.txt"})
+        yield f"tar: pax {key}", tar_bytes(("a.jpg", b"good"), pax_headers={key: value}), f"overrides {key}"
+    for value, reason in (("../outside.txt", "leads upwards"), ("/etc/passwd", "is absolute"), ("a\0b", "control")):
+        yield f"tar: pax path {value!r}", tar_bytes(("a.jpg", b"x"), pax_headers={"path": value}), reason
+    yield "tar: pax path of all", _extended(tarfile.XGLTYPE, b"19 path=all/a.jpg!\n"), "overrides path"
+    yield "tar: GNU long name upwards", _extended(tarfile.GNUTYPE_LONGNAME, b"a/../../outside.txt\0"), "leads upwards"
+    yield "tar: pax of a wrong length", _extended(tarfile.XHDTYPE, b"99 path=a.jpg\n"), "damaged extended header"
+    yield "tar: pax without length", _extended(tarfile.XHDTYPE, b"path=a.jpg\n"), "damaged extended header"
     good = tar_bytes(("a.jpg", b"good" * 500))
-    yield "tar: wrong checksum", good[:20] + b"x" + good[21:]
-    yield "tar: cut within a file", good[:1500]
-    yield "tar: cut before its end", good[:2560]
-    yield "tar: damaged pax", tar_bytes((NAMES["long path"], b"x")).replace(b" path=", b"#path=", 1)
-    yield "tar.gz: cut off", gzip.compress(good * 30, mtime=0)[:-20]
+    yield "tar: wrong checksum", good[:20] + b"x" + good[21:], "a damaged one"
+    yield "tar: cut within a file", good[:1500], "cut off within a file"
+    yield "tar: cut before its end", good[:2560], "is cut off"
+    yield "tar: another behind its end", good + good, "goes on behind its end"
+    yield (
+        "tar: negative size",
+        good[:124] + b"\xff" * 12 + _checksum(good[:124] + b"\xff" * 12 + good[136:512]),
+        "size -1",
+    )
+    yield "tar.gz: cut off", gzip.compress(good * 30, mtime=0)[:-20], "damaged gzip"
     packed = bytearray(gzip.compress(good, mtime=0))
     packed[-8] ^= 1
-    yield "tar.gz: wrong crc", bytes(packed)
+    yield "tar.gz: wrong crc", bytes(packed), "damaged gzip"
+    yield "gzip of no tar", gzip.compress(b"emotion,pixels,Usage\n" * 100, mtime=0), "is no tar file"
 
 
-def _zips() -> Iterator[tuple[str, bytes]]:
+def _long_link_chain() -> bytes:
+    """Links whose resolved path is too long to be checked, then a way up through them, as in CVE-2025-4517."""
+    buffer = io.BytesIO()
+    folder, path = "d" * 247, ""
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for letter in "abcdefghijklmnop":
+            for name, kind, target in ((folder, tarfile.DIRTYPE, ""), (letter, tarfile.SYMTYPE, folder)):
+                info = tarfile.TarInfo(f"{path}{name}")
+                info.type, info.linkname = kind, target
+                tar.addfile(info)
+            path += f"{folder}/"
+        info = tarfile.TarInfo(f"{'/'.join('abcdefghijklmnop')}/{'l' * 254}")
+        info.type, info.linkname = tarfile.SYMTYPE, "../" * 16 + "outside"
+        tar.addfile(info)
+    return buffer.getvalue()
+
+
+def _extended(kind: bytes, data: bytes) -> bytes:
+    """Returns a tar that begins with an extended header."""
+    header = tarfile.TarInfo("header")
+    header.type, header.size = kind, len(data)
+    return header.tobuf(tarfile.USTAR_FORMAT) + data.ljust(512, b"\0") + tar_bytes(("a.jpg", b"good"))
+
+
+def _checksum(header: bytes) -> bytes:
+    """Returns what follows byte 136 of a tar header, with the right checksum."""
+    total = sum(header[:148]) + 8 * 0x20 + sum(header[156:])
+    return header[136:148] + f"{total:06o}\0 ".encode() + header[156:] + bytes(1024)
+
+
+def _zips() -> Iterator[tuple[str, bytes, str]]:
     good = zip_bytes(("a.jpg", b"good" * 500), ("b.jpg", b"more" * 500), method=zipfile.ZIP_STORED)
     central = good.index(b"PK\x01\x02")
-    link = bytearray(good)
-    link[central + 38 : central + 42] = struct.pack("<L", 0o120777 << 16)
-    yield "zip: symbolic link", bytes(link)
-    for title, offset, value in (("encrypted", 8, 1), ("unknown method", 10, 95), ("lzma", 10, 14)):
-        changed = bytearray(good)
-        changed[central + offset] = value
-        yield f"zip: {title}", bytes(changed)
-    yield "zip: another name in the header", good.replace(b"a.jpg", b"z.jpg", 1)
-    yield "zip: another size in the header", good[:22] + b"\x01\0\0\0" + good[26:]
-    yield "zip: wrong crc", good.replace(b"good", b"evil", 1)
-    yield "zip: cut off", good[:-30]
     second = good.index(b"PK\x01\x02", central + 4)
-    overlapping = bytearray(good)
-    overlapping[second + 42 : second + 46] = good[central + 42 : central + 46]
-    yield "zip: two entries, one content", bytes(overlapping).replace(b"b.jpg", b"a.jpg")
+    end = good.index(b"PK\x05\x06")
+
+    def changed(place: int, data: bytes) -> bytes:
+        return good[:place] + data + good[place + len(data) :]
+
+    for title, mode in (("symbolic link", 0o120777), ("device", 0o060666), ("pipe", 0o010666)):
+        yield f"zip: {title}", changed(central + 38, struct.pack("<L", mode << 16)), "is a link or a device"
+    yield "zip: encrypted", changed(central + 8, b"\x01"), "is encrypted"
+    for method in (95, 14, 12, 9):
+        yield f"zip: method {method}", changed(central + 10, bytes([method])), f"compressed by method {method}"
+    yield "zip: another name in the header", good.replace(b"a.jpg", b"z.jpg", 1), "damaged zip file"
+    yield "zip: another size in the header", changed(22, b"\x01\0\0\0"), "2,000 bytes in the directory and 1 in"
+    yield "zip: another packed size in the header", changed(18, b"\x01\0\0\0"), "2,000 bytes in the directory and 1 in"
+    yield "zip: wrong crc", good.replace(b"good", b"evil", 1), "damaged zip file"
+    yield "zip: cut off", good[:-30], "no end record"
+    yield "zip: no local header", changed(central + 42, b"\x07\0\0\0"), "has no local header"
+    overlapping = changed(second + 42, good[central + 42 : central + 46])
+    yield "zip: two entries, one content", overlapping.replace(b"b.jpg", b"a.jpg"), "overlaps another member"
+    longer = changed(central + 20, struct.pack("<L", 5000))
+    yield "zip: content up to the directory", longer[:18] + struct.pack("<L", 5000) + longer[22:], "overlaps|beyond"
+    yield "zip: NUL in a name", good.replace(b"a.jpg", b"a\0.py"), "a control character"
+    yield "zip: another count", changed(end + 8, struct.pack("<HH", 3, 3)), "claims 3 files and lists 2"
+    yield (
+        "zip: name that is no UTF-8",
+        changed(central + 8, b"\0\x08").replace(b"a.jpg", b"\xff.jpg"),
+        "damaged zip file",
+    )
+    yield "zip: a folder with content", good.replace(b"a.jpg", b"a.jp/"), "a folder with content"
+    yield "zip: no name", _nameless(), "an empty part"
+
+
+def _nameless() -> bytes:
+    data = bytearray(zip_bytes(("a", b"")).replace(b"a", b""))
+    central, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    data[26] = data[central + 28] = 0
+    data[end + 12 : end + 20] = struct.pack("<LL", end - central, central)
+    return bytes(data)
 
 
 def bombs() -> Iterator[tuple[str, bytes]]:
@@ -146,54 +222,21 @@ def bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _overlapping(count: int) -> bytes:
-    """Returns a zip whose entries all point at one content (Fifield, 2019, in its simplest form)."""
-    one = zip_bytes(("a.jpg", bytes(2**20)))
-    central, end = one.index(b"PK\x01\x02"), one.index(b"PK\x05\x06")
-    directory = one[central:end] * count
-    return one[:central] + directory + struct.pack(
-        "<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), central, 0
-    )  # fmt: skip
-
-
-ADDRESSES = (
-    "file:///etc/passwd", "file://localhost/etc", "FILE:///etc/passwd", "http://169.254.169.254/latest/meta-data",
-    "http://2852039166/", "http://0xa9fea9fe/", "http://0251.0376.0251.0376/", "http://[::ffff:169.254.169.254]/",
-    "http://[fd00:ec2::254]/", "http://metadata.google.internal/computeMetadata/v1/", "https://example.org/data.zip",
-    "http://127.0.0.1:9/redirect?to=file:///etc/passwd", "http://localhost/", "http://0/", "ftp://127.0.0.1/data.zip",
-    "s3://bucket/key", "gopher://127.0.0.1:70/", "dict://127.0.0.1:11211/", "data:application/zip;base64,UEsFBg==",
-    "jar:file:///a.zip!/b", "\\\\server\\share", "//server/share", "gs://", "gs:///etc/passwd", "gs://user@bucket/a",
-    "gs://bucket:80/a", "gs://BUCKET/a", "gs://b", "gs://../etc", "gs://bucket\n/a", "unix:///var/run/docker.sock",
-    "/proc/self/environ\0.zip", "smb://server/share",
-)  # fmt: skip
-
-
-def folders(root: Path, outside: Path) -> Iterator[tuple[str, Path]]:
-    """Writes folders whose entries lead out of them or are no files; yields what each tries."""
-    for title, target in (
-        ("link to a file", outside / "secret.jpg"), ("link to a folder", outside),
-        ("relative link", Path("../../../outside")),
-        ("link to the root", Path("/")), ("link into /proc", Path("/proc/self/environ")),
-        ("link to nothing", root / "gone"),
-    ):  # fmt: skip
-        folder = root / title.replace(" ", "-").replace("/", "")
-        (folder / "happy").mkdir(parents=True)
-        (folder / "happy" / "a.jpg").symlink_to(target)
-        yield title, folder
-    pipe = root / "pipe"
-    (pipe / "happy").mkdir(parents=True)
-    os.mkfifo(pipe / "happy" / "a.jpg")
-    yield "pipe", pipe
-    chain = root / "chain"
-    (chain / "happy").mkdir(parents=True)
-    (chain / "happy" / "a.jpg").symlink_to("b.jpg")
-    (chain / "happy" / "b.jpg").symlink_to(outside / "secret.jpg")
-    yield "chain of links", chain
-    bound = root / "socket"
-    (bound / "happy").mkdir(parents=True)
-    server = socket.socket(socket.AF_UNIX)
-    previous = Path.cwd()
-    os.chdir(bound / "happy")  # a socket's path is limited to 108 bytes
-    server.bind("a.jpg")
-    os.chdir(previous)
-    server.close()
-    yield "socket", bound
+    """Returns a zip whose members quote the next one's header and share its content (Fifield, 2019)."""
+    content = bytes(2**20)
+    packer = zlib.compressobj(9, wbits=-15)
+    packed = packer.compress(content) + packer.flush()
+    members = []
+    for place in reversed(range(count)):
+        name = f"{place}.jpg".encode()
+        fields = (20, 0, 8, 0, 0, zlib.crc32(content), len(packed), len(content), len(name), 0)
+        header = struct.pack("<4s5H3L2H", b"PK\x03\x04", *fields) + name
+        members.append((fields, name, len(header) + len(packed)))
+        body = header + packed
+        packed = b"\0" + struct.pack("<HH", len(header), len(header) ^ 0xFFFF) + body  # a block that is stored
+        content = header + content
+    directory = b"".join(
+        struct.pack("<4sH5H3L5H2L", b"PK\x01\x02", 20, *fields, 0, 0, 0, 0, len(body) - size) + name
+        for fields, name, size in members
+    )
+    return body + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)

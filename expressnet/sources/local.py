@@ -52,14 +52,16 @@ class LocalPlace:
         """Does nothing: the files are the user's own."""
 
     def _require_own(self, entry: os.DirEntry[str], root: Path, path: str) -> None:
+        is_file = not entry.is_symlink() and entry.is_file()
         if entry.is_symlink():
-            target = Path(entry.path).resolve()
+            target = Path(os.path.realpath(entry.path))  # Path.resolve raises RuntimeError on a loop
             if not target.is_relative_to(root):
                 raise ValueError(
                     f"{path} in {self.uri} is a link to {target}, outside the folder. Only files of the folder itself "
                     "are read; copy them into it."
                 )
-        if not entry.is_file():
+            is_file = target.is_file()
+        if not is_file:
             raise ValueError(
                 f"{path} in {self.uri} is no regular file (a device, a socket, or a link to nothing or a folder)."
             )

@@ -41,7 +41,7 @@ def members(path: Path, source: str, max_files: int) -> Iterator[Member]:
             _require_apart(path, entries, archive.start_dir, source)
             for entry in entries:
                 _require_plain(entry, source)
-                if entry.is_dir():
+                if entry.orig_filename.endswith("/"):
                     yield member.folder(entry.orig_filename)
                     continue
                 with archive.open(entry) as content:
@@ -126,7 +126,7 @@ def _require_plain(entry: zipfile.ZipInfo, source: str) -> None:
         problem = "is encrypted. Unpack it yourself first"
     elif entry.compress_type not in _METHODS:
         problem = f"is compressed by method {entry.compress_type}; only stored and deflated members are unpacked"
-    elif entry.is_dir() and entry.file_size:
+    elif entry.orig_filename.endswith("/") and entry.file_size:
         problem = "is a folder with content"
     if problem:
         raise ValueError(f"{source}: {entry.filename[:120]!r} {problem}.")
