@@ -59,7 +59,7 @@ test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
 
 drill-data: $(READY) ## attack the readers: hostile images and archives, failing and killed downloads (10 min)
 	@$(PYTHON) -m benchmarks.drill_images
-	@$(PYTHON) -m pytest tests/expressnet/sources
+	@$(PYTHON) -m benchmarks.drill_archives
 	@$(PYTHON) -m benchmarks.drill_bucket
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (5 min)
