@@ -74,7 +74,7 @@ def _batch(start: int, stop: int, num_rows: int, noise: np.random.Generator) -> 
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[field.name], field.type) if field.name in columns else _same(field, count)
          for field in manifest.CROPPED],
-        schema=manifest.CROPPED.with_metadata({"expressnet_manifest_version": manifest.SCHEMA_VERSION}),
+        schema=manifest.CROPPED.with_metadata(manifest.METADATA),
     )  # fmt: skip
 
 

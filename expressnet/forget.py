@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expressnet import console, forgotten, manifest, shards, shrink, storage
+from expressnet import console, forgotten, manifest, merging, shards, shrink, storage
 
 # The next run makes anew what these made of a data set that is gone.
 _REPEATED_STAGES = ("validate", "crop", "split")
@@ -98,7 +98,7 @@ def _holders(store: Path, hashes: frozenset[str]) -> dict[Path, frozenset[str]]:
     """Returns the folders of data sets or crops that hold any of the examples, and which."""
     found = {}
     for folder in sorted(store.glob("*/")):
-        files = [folder / manifest.FILE_NAME, folder / shrink.CONFLICTS_FILE]
+        files = [folder / manifest.FILE_NAME, folder / merging.CONFLICTS_FILE]
         files += (folder / shards.FOLDER).glob("*.parquet")
         if held := frozenset[str]().union(*(shrink.found_in(path, hashes) for path in files if path.exists())):
             found[folder] = held

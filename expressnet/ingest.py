@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from expressnet.config.ingest import IngestConfig
 from expressnet.datasets.base import About, Record, Source, uri_or_default
 
 INFO_FILE = "dataset.json"
-CONFLICTS_FILE = "label_conflicts.csv"
 _SEEN_FOLDER = "seen"  # what buckets listed, and which data set came of it
 
 
@@ -86,8 +84,7 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
         )
     if config.limit:
         kept = merging.stratified_sample(kept, config.limit)
-    content = manifest.digest(kept, manifest.DATASET_COLUMNS)
-    digest = storage.json_digest([source.dataset_id, source.classes, content])
+    digest = manifest.dataset_digest(kept, source.dataset_id, source.classes)
     info = _info(source, config, kept, conflicts, digest) | {
         "num_records": len(facts), "num_forgotten": len(read) - len(facts),
         "num_cross_split_twins": merging.num_cross_split_twins(facts),
@@ -120,14 +117,10 @@ def _info(
         "classes": list(source.classes),
         "label_mode": config.label_mode,
         "limit": config.limit,
-        "num_examples": len(kept),
-        "num_duplicates": int((kept["copies"] - 1).sum()),
         "num_conflicting": len(conflicts),
         "num_conflict_groups": int(merging.content(conflicts).nunique()),
         "num_ignored": source.num_ignored,
-        "num_subjects": int(kept.loc[kept["subject"] != "", "subject"].nunique()),
-        "class_counts": dict(sorted(Counter(kept["label"]).items())),
-        "split_counts": dict(sorted(Counter(kept["source_split"]).items())),
+        **merging.counts(kept),
         "published_counts": {split: dict(counts) for split, counts in source.published_counts.items()},
         "findings": [dataclasses.asdict(finding) for finding in source.findings],
     }
@@ -166,7 +159,7 @@ def _store(
         earlier=earlier,
     )  # fmt: skip
     manifest.write(ordered.merge(places, on="sha256", validate="one_to_one"), partial, manifest.INGESTED)
-    conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / CONFLICTS_FILE, index=False)
+    conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(partial / merging.CONFLICTS_FILE, index=False)
     storage.write_json(partial / INFO_FILE, info)
     storage.remove_partials(partial)  # files that an earlier, killed run was writing
 

@@ -6,6 +6,7 @@ A manifest is a parquet file with one row per example, sorted by `sha256`, the p
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from expressnet import storage
+
 SCHEMA_VERSION = "3"
 FILE_NAME = "manifest.parquet"
+_VERSION_KEY = "expressnet_manifest_version"
+METADATA = {_VERSION_KEY: SCHEMA_VERSION}  # of the parquet file
+CELL_END = "\x1f"  # between the cells of a row that is digested
 
 # Filled by ingest.
 INGEST_FIELDS = [
@@ -76,8 +82,7 @@ def write(frame: pd.DataFrame, folder: Path, schema: pa.Schema) -> None:
         raise ValueError(f"sha256 is the primary key of a manifest, but {twice} stands twice.")
     ordered = frame.sort_values("sha256")[schema.names]
     table = pa.Table.from_pandas(ordered, schema=schema, preserve_index=False)
-    table = table.replace_schema_metadata({"expressnet_manifest_version": SCHEMA_VERSION})
-    pq.write_table(table, folder / FILE_NAME)
+    pq.write_table(table.replace_schema_metadata(METADATA), folder / FILE_NAME)
 
 
 def read(folder: str | Path) -> pd.DataFrame:
@@ -87,14 +92,33 @@ def read(folder: str | Path) -> pd.DataFrame:
         FileNotFoundError: the folder has no manifest.
         ValueError: it was written by another version of the schema.
     """
+    path = path_in(folder)
+    table = pq.read_table(path)
+    require_version(table.schema, path)
+    return table.to_pandas()
+
+
+def path_in(folder: str | Path) -> Path:
+    """Returns the manifest of `folder`.
+
+    Raises:
+        FileNotFoundError: the folder has no manifest.
+    """
     path = Path(folder) / FILE_NAME
     if not path.exists():
         raise FileNotFoundError(f"{folder} holds no {FILE_NAME}; is it the output of another stage?")
-    table = pq.read_table(path)
-    version = (table.schema.metadata or {}).get(b"expressnet_manifest_version", b"none").decode()
+    return path
+
+
+def require_version(schema: pa.Schema, path: Path) -> None:
+    """Checks that a manifest was written by this version.
+
+    Raises:
+        ValueError: it was written by another version of the schema.
+    """
+    version = (schema.metadata or {}).get(_VERSION_KEY.encode(), b"none").decode()
     if version != SCHEMA_VERSION:
         raise ValueError(f"{path} has manifest version {version}; this code reads version {SCHEMA_VERSION}.")
-    return table.to_pandas()
 
 
 def digest(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
@@ -102,11 +126,22 @@ def digest(frame: pd.DataFrame, columns: tuple[str, ...]) -> str:
 
     Where the bytes lie (path, shard, offset) is not part of what they are, so it is left out by the callers.
     """
-    hasher = hashlib.sha256(f"expressnet-manifest-{SCHEMA_VERSION}:{','.join(columns)}\n".encode())
     ordered = frame.sort_values("sha256")
-    for row in zip(*(ordered[column] for column in columns), strict=True):
-        hasher.update(("\x1f".join(map(_spelled, row)) + "\n").encode())
+    rows = zip(*(ordered[column] for column in columns), strict=True)
+    return digest_of_lines((CELL_END.join(map(_spelled, row)) + "\n" for row in rows), columns)
+
+
+def digest_of_lines(parts: Iterable[str], columns: tuple[str, ...]) -> str:
+    """Returns `digest` of rows that are text already, one or many in a part: cells joined by CELL_END, a line each."""
+    hasher = hashlib.sha256(f"expressnet-manifest-{SCHEMA_VERSION}:{','.join(columns)}\n".encode())
+    for part in parts:
+        hasher.update(part.encode())
     return hasher.hexdigest()
+
+
+def dataset_digest(frame: pd.DataFrame, dataset_id: str, classes: Sequence[str]) -> str:
+    """Returns the digest that names a data set: of its rows, where its labels come from, and its classes."""
+    return storage.json_digest([dataset_id, list(classes), digest(frame, DATASET_COLUMNS)])
 
 
 def _spelled(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -24,16 +23,10 @@ def reading(folder: str | Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
         FileNotFoundError: the folder has no manifest.
         ValueError: it has another version or other columns than `schema`.
     """
-    path = Path(folder) / manifest.FILE_NAME
-    if not path.exists():
-        raise FileNotFoundError(f"{folder} holds no {manifest.FILE_NAME}; is it the output of another stage?")
+    path = manifest.path_in(folder)
     with pq.ParquetFile(path, pre_buffer=False) as file:  # otherwise arrow holds all that it has read
         found = file.schema_arrow
-        version = (found.metadata or {}).get(b"expressnet_manifest_version", b"none").decode()
-        if version != manifest.SCHEMA_VERSION:
-            raise ValueError(
-                f"{path} has manifest version {version}; this code reads version {manifest.SCHEMA_VERSION}."
-            )
+        manifest.require_version(found, path)
         if set(found.names) != set(schema.names):
             missing, unknown = set(schema.names) - set(found.names), set(found.names) - set(schema.names)
             raise ValueError(f"{path} has other columns: missing {sorted(missing)}, unknown {sorted(unknown)}.")
@@ -57,16 +50,16 @@ def batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch
 
 def digest(parts: Iterable[pa.RecordBatch], columns: tuple[str, ...]) -> str:
     """Returns `manifest.digest` of columns of text, whose rows come in the order of sha256."""
-    hasher = hashlib.sha256(f"expressnet-manifest-{manifest.SCHEMA_VERSION}:{','.join(columns)}\n".encode())
-    for batch in parts:
-        lines = pc.binary_join_element_wise(*(batch[column].cast(pa.string()) for column in columns), "\x1f")
-        hasher.update(("\n".join(lines.to_pylist()) + "\n").encode())
-    return hasher.hexdigest()
+
+    def text(batch: pa.RecordBatch) -> str:
+        cells = (batch[column].cast(pa.string()) for column in columns)
+        return "\n".join(pc.binary_join_element_wise(*cells, manifest.CELL_END).to_pylist()) + "\n"
+
+    return manifest.digest_of_lines(map(text, parts), columns)
 
 
 @contextlib.contextmanager
 def writing(folder: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """Opens the manifest of `folder` for batches with the columns of `schema`, in the order of sha256."""
-    metadata = {"expressnet_manifest_version": manifest.SCHEMA_VERSION}
-    with pq.ParquetWriter(folder / manifest.FILE_NAME, schema.with_metadata(metadata)) as writer:
+    with pq.ParquetWriter(folder / manifest.FILE_NAME, schema.with_metadata(manifest.METADATA)) as writer:
         yield writer

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import pandas as pd
+
+CONFLICTS_FILE = "label_conflicts.csv"  # beside the manifest: the records that were left out
 
 
 def content(facts: pd.DataFrame) -> pd.Series:
@@ -26,6 +31,17 @@ def merge_duplicates(facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     merged = ordered.drop_duplicates("sha256").reset_index(drop=True)
     copies = agreeing.groupby("sha256").size()
     return merged.assign(copies=merged["sha256"].map(copies).astype("int32")), conflicts
+
+
+def counts(kept: pd.DataFrame) -> dict[str, Any]:
+    """Returns what dataset.json says of the merged rows: how many there are, of which classes and published splits."""
+    return {
+        "num_examples": len(kept),
+        "num_duplicates": int((kept["copies"] - 1).sum()),
+        "num_subjects": int(kept.loc[kept["subject"] != "", "subject"].nunique()),
+        "class_counts": dict(sorted(Counter(kept["label"]).items())),
+        "split_counts": dict(sorted(Counter(kept["source_split"]).items())),
+    }
 
 
 def num_cross_split_twins(facts: pd.DataFrame) -> int:

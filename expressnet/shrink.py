@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from expressnet import console, manifest, shards, storage
+from expressnet import console, manifest, merging, shards, storage
 
-CONFLICTS_FILE = "label_conflicts.csv"
 _TEXT = (".csv", ".json", ".html", ".log", ".md", ".txt", "")  # Kubeflow gives pages no ending
 _BY_LINE = (".csv", ".log", ".md", ".txt")
 _HASH = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -129,8 +128,7 @@ def dataset(folder: Path, hashes: frozenset[str]) -> None:
 def _store(folder: Path, frame: pd.DataFrame, kept: pd.DataFrame, hashes: frozenset[str]) -> None:
     info = storage.read_json(folder / "dataset.json")
     # The digest that ingest gives it too, which so finds it stored.
-    content = manifest.digest(kept, manifest.DATASET_COLUMNS)
-    digest = storage.json_digest([info["dataset_id"], info["classes"], content])
+    digest = manifest.dataset_digest(kept, info["dataset_id"], info["classes"])
     out_dir = folder.with_name(digest)
     if out_dir.exists():
         return
@@ -140,8 +138,8 @@ def _store(folder: Path, frame: pd.DataFrame, kept: pd.DataFrame, hashes: frozen
         columns = list(shards.Location._fields)
         merged = kept.drop(columns=columns).merge(places[["sha256", *columns]], on="sha256", validate="one_to_one")
         manifest.write(merged, partial, manifest.INGESTED)
-        shutil.copyfile(folder / CONFLICTS_FILE, partial / CONFLICTS_FILE)
-        clean_file(partial / CONFLICTS_FILE, hashes)
+        shutil.copyfile(folder / merging.CONFLICTS_FILE, partial / merging.CONFLICTS_FILE)
+        clean_file(partial / merging.CONFLICTS_FILE, hashes)
         storage.write_json(partial / "dataset.json", _info(info, frame, kept) | {"dataset_digest": digest})
     partial.replace(out_dir)
 
@@ -158,10 +156,6 @@ def _info(info: dict[str, Any], frame: pd.DataFrame, kept: pd.DataFrame) -> dict
     return info | {
         "num_records": info["num_records"] - num_records,
         "num_forgotten": info["num_forgotten"] + num_records,
-        "num_examples": len(kept),
-        "num_duplicates": int((kept["copies"] - 1).sum()),
-        "num_subjects": int(kept.loc[kept["subject"] != "", "subject"].nunique()),
-        "class_counts": {str(k): int(v) for k, v in kept["label"].value_counts().sort_index().items()},
-        "split_counts": {str(k): int(v) for k, v in kept["source_split"].value_counts().sort_index().items()},
+        **merging.counts(kept),
         "findings": findings,
     }

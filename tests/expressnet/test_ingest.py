@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from expressnet import forgotten, ingest, manifest, shards, storage
+from expressnet import forgotten, ingest, manifest, merging, shards, storage
 from expressnet.config import IngestConfig
 
 # Ingests, and kills itself with SIGKILL right before it opens or renames a file for the n-th time.
@@ -126,7 +126,7 @@ def test_the_same_bytes_under_two_labels_are_left_out_and_listed(tmp_path, tree)
     report = _ingest(tree, tmp_path / "store")
     assert (report["num_examples"], report["num_conflicting"]) == (11, 2)
     assert not {"happy/000.png", "sad/copy.png"} & set(manifest.read(report["path"])["source_uri"])
-    with (Path(report["path"]) / ingest.CONFLICTS_FILE).open(newline="") as file:
+    with (Path(report["path"]) / merging.CONFLICTS_FILE).open(newline="") as file:
         listed = [(row["source_uri"], row["label"]) for row in csv.DictReader(file)]
     assert listed == [("happy/000.png", "happy"), ("sad/copy.png", "sad")]
 
