@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from expressnet import config, datasets, forget, storage
+from expressnet import config, datasets, storage
 from pipelines import catalog, local
 
 
@@ -114,6 +114,8 @@ def _datasets(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
+    from expressnet import forget
+
     try:
         report = forget.run(options.out.expanduser().absolute(), options.sha256)
     except (ValueError, OSError) as error:
