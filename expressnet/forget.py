@@ -7,9 +7,8 @@ photograph; those that were trained on one are named. The source itself is not o
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,10 @@ def run(workspace: str | Path, sha256s: Collection[str]) -> dict[str, Any]:
         raise FileNotFoundError(f"There is no workspace at {workspace}. Is OUT= the folder that the runs were given?")
     forgotten.add(workspace, sha256s)
     hashes = forgotten.read(workspace)  # earlier ones too: a killed call may have left some of them
-    with _exclusive(workspace):
+    busy = BlockingIOError(
+        f"A run is using {workspace}. The examples are recorded, but not erased yet: say the same again after it."
+    )
+    with storage.workspace_lock(workspace, busy=busy):
         _remove_remnants(workspace)
         datasets, crops = (_holders(workspace / name, hashes) for name in ("datasets", "crops"))
         digests = _digests(workspace, datasets, crops, hashes)
@@ -72,17 +74,6 @@ def _report(asked: frozenset[str], erased: frozenset[str], crops: frozenset[str]
 
 def _union(found: dict[Path, frozenset[str]]) -> frozenset[str]:
     return frozenset[str]().union(*found.values())
-
-
-@contextlib.contextmanager
-def _exclusive(workspace: Path) -> Iterator[None]:
-    try:
-        with storage.lock(workspace / ".run.lock", wait=False):
-            yield
-    except BlockingIOError as error:
-        raise BlockingIOError(
-            f"A run is using {workspace}. The examples are recorded, but not erased yet: say the same again after it."
-        ) from error
 
 
 def _remove_remnants(workspace: Path) -> None:

@@ -127,6 +127,21 @@ def lock(path: Path, *, wait: bool) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def workspace_lock(workspace: Path, *, busy: Exception) -> Iterator[None]:
+    """Keeps a workspace for one run, or for one that erases from it.
+
+    Raises:
+        Exception: `busy`, if somebody else has it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(workspace / ".run.lock", wait=False))
+        except BlockingIOError as error:
+            raise busy from error
+        yield
+
+
 def compare_and_set(path: Path, *, expected: dict | None, new: dict) -> None:
     """Replaces the JSON at `path` by `new` if it still says `expected` (None: there is no file).
 

@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,8 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
         RunError: the workspace can't be used, or a stage failed.
     """
     workspace = _prepared(out_dir)
-    with _exclusive(workspace):
+    busy = RunError(f"Another run is using OUT={workspace}. Wait for it or set another OUT=.")
+    with storage.workspace_lock(workspace, busy=busy):
         for folder in ("artifacts", "work"):  # a killed ingest goes on from what it left in "datasets"
             storage.remove_partials(workspace / folder)
         started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
@@ -64,15 +64,6 @@ def _prepared(out_dir: Path) -> Path:
             "and has some space."
         ) from error
     return workspace
-
-
-@contextlib.contextmanager
-def _exclusive(workspace: Path) -> Iterator[None]:
-    try:
-        with storage.lock(workspace / ".run.lock", wait=False):
-            yield
-    except BlockingIOError as error:
-        raise RunError(f"Another run is using OUT={workspace}. Wait for it or set another OUT=.") from error
 
 
 def _execute(
