@@ -43,35 +43,44 @@ def put(path: Path, data: bytes | str) -> None:
     path.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
+def touch(root: Path, *names: str) -> Path:
+    """Writes files that hold nothing but their own names; returns `root`."""
+    for name in names:
+        put(root / name, name)
+    return root
+
+
 def rafdb_official(root: Path, num_train: int, num_test: int) -> Path:
     """Writes basic/EmoLabel, basic/Image/aligned and basic/Annotation/manual; the counts are of every class."""
     lines = []
-    for split, count, skip in (("train", num_train, 0), ("test", num_test, num_train)):
-        number = 0
-        for label, code in RAFDB.items():
-            for data in faces(label, count, 100, skip):
-                number += 1
-                stem = f"{split}_{number:05d}"
-                lines.append(f"{stem}.jpg {code}")
-                put(root / f"basic/Image/aligned/{stem}_aligned.jpg", data)
-                landmarks = "".join(f"{place}.5\t{place}.5\n" for place in range(5))
-                put(root / f"basic/Annotation/manual/{stem}_manu_attri.txt", f"{landmarks}{number % 3}\n0\n2\n")
+    landmarks = "".join(f"{place}.5\t{place}.5\n" for place in range(5))
+    for split, number, code, data in _rafdb_pictures(num_train, num_test):
+        stem = f"{split}_{number:05d}"
+        lines.append(f"{stem}.jpg {code}")
+        put(root / f"basic/Image/aligned/{stem}_aligned.jpg", data)
+        put(root / f"basic/Annotation/manual/{stem}_manu_attri.txt", f"{landmarks}{number % 3}\n0\n2\n")
     put(root / "basic/EmoLabel/list_patition_label.txt", "\n".join(lines) + "\n")
     return root
 
 
 def rafdb_kaggle(root: Path, num_train: int, num_test: int) -> Path:
     """Writes {train,test}_labels.csv and DATASET/{train,test}/<1..7>/."""
-    for split, count, skip in (("train", num_train, 0), ("test", num_test, num_train)):
-        lines, number = ["image,label"], 0
-        for label, code in RAFDB.items():
-            for data in faces(label, count, 100, skip):
-                number += 1
-                name = f"{split}_{number:05d}_aligned.jpg"
-                lines.append(f"{name},{code}")
-                put(root / f"DATASET/{split}/{code}/{name}", data)
-        put(root / f"{split}_labels.csv", "\n".join(lines) + "\n")
+    lines = {"train": ["image,label"], "test": ["image,label"]}
+    for split, number, code, data in _rafdb_pictures(num_train, num_test):
+        name = f"{split}_{number:05d}_aligned.jpg"
+        lines[split].append(f"{name},{code}")
+        put(root / f"DATASET/{split}/{code}/{name}", data)
+    for split, rows in lines.items():
+        put(root / f"{split}_labels.csv", "\n".join(rows) + "\n")
     return root
+
+
+def _rafdb_pictures(num_train: int, num_test: int) -> Iterator[tuple[str, int, int, bytes]]:
+    """Yields split, number within it, code and picture; nobody is in both splits."""
+    for split, count, skip in (("train", num_train, 0), ("test", num_test, num_train)):
+        pictures = ((code, data) for label, code in RAFDB.items() for data in faces(label, count, 100, skip))
+        for number, (code, data) in enumerate(pictures, 1):
+            yield split, number, code, data
 
 
 def affectnet_kaggle(root: Path, count: int) -> Path:

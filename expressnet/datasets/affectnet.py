@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from expressnet.datasets import affectnet_layouts
-from expressnet.datasets.base import About, Findings, Source, refusal, unwrapped
+from expressnet.datasets.base import BY_AGREEMENT, About, Findings, Source, refusal, unwrapped
 from expressnet.sources.base import Tree
 
 _LAYOUTS = tuple(layout.title for layout in affectnet_layouts.LAYOUTS)
-_LICENCE = "non-commercial research by agreement with the publishers; no picture may be shown beyond it"
 _KAGGLE_COUNTS = {
     "surprise": 4616, "happy": 4336, "anger": 3608, "disgust": 3472, "contempt": 3244, "fear": 3043, "sad": 2995,
     "neutral": 2861,
@@ -20,7 +19,7 @@ def about_of(classes: tuple[str, ...]) -> About:
     return About(
         name=f"affectnet{len(classes)}",
         title=f"AffectNet, {len(classes)} classes",
-        licence=_LICENCE,
+        licence=BY_AGREEMENT,
         layouts=_LAYOUTS,
         expected=f"Kaggle {kaggle:,}; official, all 8 classes, 287,651 train and 3,999 val; YOLO 25,262",
     )

@@ -74,7 +74,7 @@ def _kaggle(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
             continue
         if labels.canonical(row["pth"].split("/")[0]) != label:
             findings.add("folder and csv disagree; the csv counts", f"{row['pth']} is {row['label']} in the csv")
-        yield _record(file, label, "none")
+        yield Record.of_file(file, label=label, source_split="none")
     for file in tree.files:
         if file.path not in named and file.path != "labels.csv":
             findings.add("files without a label", file.path)
@@ -96,7 +96,7 @@ def _official_new(tree: Tree, about: About, findings: Findings) -> Iterator[Reco
             continue
         label = _coded(_npy_code(annotation), file.path, findings)
         if label:
-            yield _record(file, label, _SPLITS[split])
+            yield Record.of_file(file, label=label, source_split=_SPLITS[split])
 
 
 def _npy_code(file: File) -> int:
@@ -145,7 +145,8 @@ def _official_old(tree: Tree, about: About, findings: Findings) -> Iterator[Reco
             elif key not in pictures:
                 findings.add("missing files", f"{row['subDirectory_filePath']} ({place})")
             elif label:
-                yield _record(pictures[key], label, split, _box(row, place, findings))
+                box_xyxy = _box(row, place, findings)
+                yield Record.of_file(pictures[key], label=label, source_split=split, given_box_xyxy=box_xyxy)
             named.add(key)
     for key, file in pictures.items():
         if key not in named:
@@ -208,7 +209,7 @@ def _yolo(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
             code = _whole(faces[0][0], text.path)
             if len(faces[0]) != 5 or not 0 <= code < len(YOLO_CODES):
                 raise ValueError(f"{text.path}: expected `class cx cy w h` with a class 0..7; got {lines[0][:80]!r}.")
-            yield _record(file, YOLO_CODES[code], _SPLITS[match[1]])
+            yield Record.of_file(file, label=YOLO_CODES[code], source_split=_SPLITS[match[1]])
 
 
 def _has_folders(tree: Tree) -> bool:
@@ -230,16 +231,7 @@ def _folders(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
             findings.add("files without a label", file.path)
             continue
         split = "train" if has_test and parts[0] != "test" else _SPLITS[parts[0]]
-        yield _record(file, label, split)
-
-
-def _record(
-    file: File, label: str, source_split: str, given_box_xyxy: tuple[int, int, int, int] | None = None
-) -> Record:
-    return Record(
-        uri=file.path, label=label, source_split=source_split, subject="", read=file.read, generation=file.generation,
-        given_box_xyxy=given_box_xyxy,
-    )  # fmt: skip
+        yield Record.of_file(file, label=label, source_split=split)
 
 
 LAYOUTS = (

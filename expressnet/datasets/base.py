@@ -7,11 +7,14 @@ import dataclasses
 import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from expressnet import labels
 from expressnet.sources.base import File, Tree
 
 SOURCE_SPLITS = ("train", "test", "none")
+# The licence of data sets that one signs for.
+BY_AGREEMENT = "non-commercial research by agreement with the publishers; no picture may be shown beyond it"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,14 @@ class Record:
     given_box_xyxy: tuple[int, int, int, int] | None = None
     target: tuple[float, ...] = ()
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_file(cls, file: File, *, label: str, source_split: str, subject: str = "", **more: Any) -> Record:
+        """Returns the record of a picture that is a file of its own; `more` are further attributes."""
+        return cls(
+            uri=file.path, label=label, source_split=source_split, subject=subject, read=file.read,
+            generation=file.generation, **more,
+        )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

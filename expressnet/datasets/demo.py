@@ -43,7 +43,4 @@ def _record(tree: Tree, row: dict[str, str], line: int) -> Record:
     if row["file"] not in tree.by_path:
         raise ValueError(f"labels.csv line {line} names {row['file']}, but {tree.uri} holds no such file.")
     file = tree.by_path[row["file"]]
-    return Record(
-        uri=file.path, label=row["label"], source_split="none", subject=row["subject"], read=file.read,
-        generation=file.generation,
-    )  # fmt: skip
+    return Record.of_file(file, label=row["label"], source_split="none", subject=row["subject"])

@@ -43,10 +43,8 @@ def scan_classes(tree: Tree, about: About) -> Source:
     for file in tree.files:
         *folders, _ = file.path.split("/")
         source_split = folders.pop(0) if is_split else "none"
-        records.append(
-            Record(uri=file.path, label=_label(file.path, folders, tree, about), source_split=source_split, subject="",
-                   read=file.read, generation=file.generation)
-        )  # fmt: skip
+        label = _label(file.path, folders, tree, about)
+        records.append(Record.of_file(file, label=label, source_split=source_split))
     return Source(
         dataset_id=about.name,
         layout="{train,test}/<class>/<image>" if is_split else "<class>/<image>",

@@ -7,7 +7,16 @@ from collections.abc import Iterable
 
 from expressnet import labels
 from expressnet.config.ingest import IngestConfig
-from expressnet.datasets.base import About, Findings, Record, Source, read_csv, refusal, unwrapped
+from expressnet.datasets.base import (
+    BY_AGREEMENT,
+    About,
+    Findings,
+    Record,
+    Source,
+    read_csv,
+    refusal,
+    unwrapped,
+)
 from expressnet.sources.base import File, Tree
 
 CODES = {"1": "surprise", "2": "fear", "3": "disgust", "4": "happy", "5": "sad", "6": "anger", "7": "neutral"}
@@ -29,7 +38,7 @@ _ATTRIBUTES = {
 ABOUT = About(
     name="rafdb",
     title="RAF-DB, basic emotions, 7 classes",
-    licence="non-commercial research by agreement with the publishers; no picture may be shown beyond it",
+    licence=BY_AGREEMENT,
     layouts=(
         "basic/EmoLabel/list_patition_label.txt with basic/Image/aligned/ or basic/Image/original/",
         "train_labels.csv and test_labels.csv (image,label) with DATASET/{train,test}/<1..7>/<image>",
@@ -96,10 +105,7 @@ def _record(file: File, name: str, code: str, attributes: dict[str, str], place:
         raise ValueError(
             f"{place}: expected a name like train_00001.jpg and a code 1..7; got {name[:80]!r} and {code[:20]!r}."
         )
-    return Record(
-        uri=file.path, label=CODES[code], source_split=match[1].lower(), subject="", read=file.read,
-        generation=file.generation, attributes=attributes,
-    )  # fmt: skip
+    return Record.of_file(file, label=CODES[code], source_split=match[1].lower(), attributes=attributes)
 
 
 def _attributes(tree: Tree, stem: str, findings: Findings) -> dict[str, str]:

@@ -28,7 +28,7 @@ COUNTS = {
 def test_a_csv_is_read_in_both_column_orders(scan, tmp_path, write_fer2013, header, name, named):
     rows = [(3, "Training", BLACK), (0, "PublicTest", [*BLACK[1:], 255]), (6, "PrivateTest", BLACK)]
     path = write_fer2013(tmp_path / name, rows, header)
-    source = scan("fer2013", (path if named == "file" else tmp_path))
+    source = scan("fer2013", path if named == "file" else tmp_path)
     assert [(record.uri, record.label, record.source_split, record.subject) for record in source.records] == [
         (f"{name} row 1", "happy", "train", ""),
         (f"{name} row 2", "anger", "test", ""),
@@ -41,14 +41,14 @@ def test_a_csv_is_read_in_both_column_orders(scan, tmp_path, write_fer2013, head
 
 
 def test_a_csv_of_any_name_is_read_when_it_is_named(scan, tmp_path, write_fer2013):
-    assert len(scan("fer2013", (write_fer2013(tmp_path / "mine.csv", [(3, "Training", BLACK)]))).records) == 1
+    assert len(scan("fer2013", write_fer2013(tmp_path / "mine.csv", [(3, "Training", BLACK)])).records) == 1
 
 
 def test_quotes_carriage_returns_and_blank_lines_do_not_matter(scan, tmp_path):
     pixels = " ".join(map(str, BLACK))
     text = f'"emotion","pixels","Usage"\r\n"3","{pixels}","Training"\r\n\r\n"4","{pixels}","Training"\r\n'
     (tmp_path / "fer2013.csv").write_bytes(text.encode())
-    records = scan("fer2013", (tmp_path)).records
+    records = scan("fer2013", tmp_path).records
     assert [record.label for record in records] == ["happy", "sad"]
     assert {record.read() for record in records} == {b"P5\n48 48\n255\n" + bytes(48**2)}
 
@@ -56,7 +56,7 @@ def test_quotes_carriage_returns_and_blank_lines_do_not_matter(scan, tmp_path):
 @pytest.mark.parametrize("names", FOLDERS)
 def test_folders_are_read_in_both_spellings(scan, tmp_path, write_tree, names):
     write_tree(tmp_path, {f"{split}/{name}": 1 for split in ("train", "test") for name in names}, side_px=48)
-    source = scan("fer2013", (tmp_path))
+    source = scan("fer2013", tmp_path)
     assert Counter(record.source_split for record in source.records) == {"train": 7, "test": 7}
     assert source.classes == labels.CLASSES_7
     assert source.dataset_id == "fer2013"
@@ -65,7 +65,7 @@ def test_folders_are_read_in_both_spellings(scan, tmp_path, write_tree, names):
 @pytest.mark.parametrize("code", range(7))
 def test_a_code_is_the_published_class(scan, tmp_path, write_fer2013, code):
     published = ("anger", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-    source = scan("fer2013", (write_fer2013(tmp_path / "fer2013.csv", [(code, "Training", BLACK)])))
+    source = scan("fer2013", write_fer2013(tmp_path / "fer2013.csv", [(code, "Training", BLACK)]))
     assert source.records[0].label == published[code]
 
 
@@ -89,7 +89,7 @@ def test_a_bad_row_is_refused_by_its_number(scan, tmp_path, write_fer2013, heade
     rows = [(3, "Training", BLACK), bad_row, (4, "Training", BLACK)]
     path = write_fer2013(tmp_path / "fer2013.csv", rows, header)
     with pytest.raises(ValueError, match=rf"fer2013\.csv, {message}"):
-        scan("fer2013", (path))
+        scan("fer2013", path)
 
 
 @pytest.mark.parametrize("header", ORDERS)
@@ -97,7 +97,7 @@ def test_a_file_that_ends_in_the_middle_of_a_row_is_refused(scan, tmp_path, writ
     path = write_fer2013(tmp_path / "fer2013.csv", [(3, "Training", BLACK)] * 3, header)
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(ValueError, match=r"row 3 \(line 4\): .* Was the file cut off while copying\?"):
-        scan("fer2013", (path))
+        scan("fer2013", path)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_file_that_ends_in_the_middle_of_a_row_is_refused(scan, tmp_path, writ
 )
 def test_a_bad_pixel_is_refused_by_its_row_when_it_is_read(scan, tmp_path, write_fer2013, value, message):
     rows = [(3, "Training", BLACK), (3, "Training", [*BLACK[1:], value])]
-    records = scan("fer2013", (write_fer2013(tmp_path / "fer2013.csv", rows))).records
+    records = scan("fer2013", write_fer2013(tmp_path / "fer2013.csv", rows)).records
     with pytest.raises(ValueError, match=rf"fer2013\.csv, row 2 \(line 3\): {message}"):
         records[1].read()
     assert records[0].read()
@@ -133,13 +133,13 @@ def test_a_bad_pixel_is_refused_by_its_row_when_it_is_read(scan, tmp_path, write
 def test_another_csv_is_refused(scan, tmp_path, text, message):
     (tmp_path / "fer2013.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
-        scan("fer2013", (tmp_path / "fer2013.csv"))
+        scan("fer2013", tmp_path / "fer2013.csv")
 
 
 def test_a_picture_is_no_csv(scan, tmp_path, write_tree):
     write_tree(tmp_path, {"happy": 1})
     with pytest.raises(ValueError, match=r"000\.png in .* is a file where a class folder was expected"):
-        scan("fer2013", (tmp_path / "happy" / "000.png"))
+        scan("fer2013", tmp_path / "happy" / "000.png")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_picture_is_no_csv(scan, tmp_path, write_tree):
 def test_folders_of_another_data_set_are_refused(scan, tmp_path, write_tree, counts, found):
     write_tree(tmp_path, counts)
     with pytest.raises(ValueError, match=rf"is not FER-2013, .* as we know it: .*{found}.*DATASET=folder"):
-        scan("fer2013", (tmp_path))
+        scan("fer2013", tmp_path)
 
 
 def test_a_picture_of_known_pixels_decodes_to_them():
@@ -170,7 +170,7 @@ def test_the_real_rows_have_the_published_class_counts(scan, tmp_path, shared_da
         file.write("emotion,pixels,Usage\n")
         for emotion, usage in zip(table["emotion"], table["usage"], strict=True):
             file.write(f"{emotion},{black},{usage}\n")
-    records = scan("fer2013", (path)).records
+    records = scan("fer2013", path).records
     path.unlink()  # 150 MB that pytest would keep
     counts = Counter((record.source_split, record.label) for record in records)
     for usage, by_code in COUNTS.items():
@@ -185,6 +185,6 @@ def test_the_real_pixels_come_back(scan, tmp_path, shared_data, write_fer2013):
         (emotion, usage, gray.ravel())
         for emotion, usage, gray in zip(batch["emotion"], batch["usage"], pixels, strict=True)
     ]
-    records = scan("fer2013", (write_fer2013(tmp_path / "icml_face_data.csv", rows, ORDERS[1]))).records
+    records = scan("fer2013", write_fer2013(tmp_path / "icml_face_data.csv", rows, ORDERS[1])).records
     for record, gray in zip(records, pixels, strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(record.read()))), gray)

@@ -1,13 +1,7 @@
 import pytest
 
 from expressnet import datasets, labels
-
-
-def _touch(root, *names):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(name.encode())
-    return root
+from tests.look_alikes import touch
 
 
 def _described(source):
@@ -15,7 +9,7 @@ def _described(source):
 
 
 def test_class_folders_are_read(scan, tmp_path):
-    source = scan("folder", (_touch(tmp_path, "happy/b.jpg", "happy/a.PNG", "Angry/c.jpg")))
+    source = scan("folder", touch(tmp_path, "happy/b.jpg", "happy/a.PNG", "Angry/c.jpg"))
     assert _described(source) == [
         ("Angry/c.jpg", "anger", "none"),
         ("happy/a.PNG", "happy", "none"),
@@ -28,7 +22,7 @@ def test_class_folders_are_read(scan, tmp_path):
 
 
 def test_published_splits_above_the_class_folders_are_kept(scan, tmp_path):
-    source = scan("folder", (_touch(tmp_path, "train/happy/a.jpg", "train/sad/b.jpg", "test/happy/c.jpg")))
+    source = scan("folder", touch(tmp_path, "train/happy/a.jpg", "train/sad/b.jpg", "test/happy/c.jpg"))
     assert _described(source) == [
         ("test/happy/c.jpg", "happy", "test"),
         ("train/happy/a.jpg", "happy", "train"),
@@ -39,25 +33,25 @@ def test_published_splits_above_the_class_folders_are_kept(scan, tmp_path):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_one_published_split_alone_is_one(scan, tmp_path, split):
-    source = scan("folder", (_touch(tmp_path, f"{split}/happy/a.jpg")))
+    source = scan("folder", touch(tmp_path, f"{split}/happy/a.jpg"))
     assert _described(source) == [(f"{split}/happy/a.jpg", "happy", split)]
 
 
 @pytest.mark.parametrize("spelling", [*labels.CLASSES_8, *labels.ALIASES])
 def test_every_known_spelling_may_name_a_folder(scan, tmp_path, spelling):
-    source = scan("folder", (_touch(tmp_path, f"{spelling.upper()}/a.jpg")))
+    source = scan("folder", touch(tmp_path, f"{spelling.upper()}/a.jpg"))
     assert source.classes == (labels.canonical(spelling),)
 
 
 def test_two_spellings_of_a_class_are_one_class(scan, tmp_path):
-    source = scan("folder", (_touch(tmp_path, "angry/a.jpg", "anger/b.jpg")))
+    source = scan("folder", touch(tmp_path, "angry/a.jpg", "anger/b.jpg"))
     assert source.classes == ("anger",)
     assert len(source.records) == 2
 
 
 def test_the_systems_own_files_are_passed_over_and_counted(scan, tmp_path):
-    _touch(tmp_path, "happy/a.jpg", ".DS_Store", "happy/.hidden.jpg", "happy/Thumbs.db", "desktop.ini")
-    source = scan("folder", (tmp_path))
+    touch(tmp_path, "happy/a.jpg", ".DS_Store", "happy/.hidden.jpg", "happy/Thumbs.db", "desktop.ini")
+    source = scan("folder", tmp_path)
     assert [record.uri for record in source.records] == ["happy/a.jpg"]
     assert source.num_ignored == 4
 
@@ -85,19 +79,19 @@ def test_the_systems_own_files_are_passed_over_and_counted(scan, tmp_path):
 )
 def test_another_layout_is_refused_with_the_culprit(scan, tmp_path, names, message):
     with pytest.raises(ValueError, match=message):
-        scan("folder", (_touch(tmp_path, *names)))
+        scan("folder", touch(tmp_path, *names))
 
 
 def test_split_folders_without_classes_are_refused(scan, tmp_path):
     (tmp_path / "train").mkdir()
     with pytest.raises(ValueError, match="Folder 'train' in .* is empty"):
-        scan("folder", (tmp_path))
+        scan("folder", tmp_path)
 
 
 def test_a_file_is_no_folder(scan, tmp_path):
-    _touch(tmp_path, "photos.zip")
+    touch(tmp_path, "photos.zip")
     with pytest.raises(ValueError, match=r"photos\.zip in .* is a file where a class folder was expected"):
-        scan("folder", (tmp_path / "photos.zip"))
+        scan("folder", tmp_path / "photos.zip")
 
 
 @pytest.mark.parametrize("name", datasets.NAMES)
