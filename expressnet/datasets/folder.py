@@ -59,8 +59,9 @@ def _label(path: str, folders: list[str], tree: Tree, about: About) -> str:
         raise ValueError(f"{path} in {tree.uri} is a file where a class folder was expected. {expected(about)}")
     label = labels.canonical(folders[0])
     if label is None:
+        culprit = "/".join(path.split("/")[: -len(folders)])  # with the split that it is in
         raise ValueError(
-            f"Folder '{folders[0]}' in {tree.uri} is no expression class. Known classes: {labels.describe_known()}. "
+            f"Folder '{culprit}' in {tree.uri} is no expression class. Known classes: {labels.describe_known()}. "
             "Rename the folder, or does DATA_URI point one level too high or too low?"
         )
     if len(folders) > 1:

@@ -10,7 +10,7 @@ from expressnet import config
         (lambda: config.CropConfig(mode="paper", detector="short_range"), "detector must be auto or full_range in the"),
         (
             lambda: config.CropConfig(detector="yolo"),
-            "detector must be one of auto, short_range, full_range; got",
+            "detector must be one of auto, short_range, full_range; got 'yolo'",
         ),
         (lambda: config.SplitConfig(protocol="none"), "protocol must be one of honest, paper; got 'none'"),
         (lambda: config.SplitConfig(val_fraction=0.5), "val_fraction must be in"),

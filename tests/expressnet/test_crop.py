@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from expressnet import crop, images, ingest, manifest, shards, storage
+from expressnet import crop, images, ingest, manifest, shards, squares, storage
 from expressnet.config import CropConfig, IngestConfig
 
 SIZE_PX = 64
@@ -88,9 +88,21 @@ def test_a_mirrored_photograph_gives_the_mirrored_box(cropped):
     np.testing.assert_allclose(mirrored, [512 - astronaut[2], astronaut[1], 512 - astronaut[0], astronaut[3]], atol=6)
 
 
-def test_every_crop_is_a_square_of_the_wanted_size(cropped):
+def test_every_crop_is_a_square_of_the_wanted_size_that_can_be_cut_again(cropped, portraits):
     _, out_dir, rows = cropped
-    assert {_pixels(out_dir, row).shape[:2] for _, row in rows.iterrows()} == {(SIZE_PX, SIZE_PX)}
+    photos = manifest.read(portraits).set_index("source_uri")
+    reader = shards.Reader(portraits)
+    for uri, row in rows.iterrows():
+        (place,) = shards.locate(photos.loc[[uri]])
+        rgb, pixels = images.decode_rgb(reader.read(place)), _pixels(out_dir, row)
+        assert pixels.shape[:2] == (SIZE_PX, SIZE_PX)
+        if not row["face_found"]:
+            np.testing.assert_array_equal(pixels, squares.whole(rgb, SIZE_PX))
+            continue
+        left, top, right, bottom = row["box_xyxy"]
+        square = squares.Square(((left + right) / 2, (top + bottom) / 2), right - left, row["angle_deg"])
+        # The box is rounded to whole pixels of the photograph.
+        assert np.abs(squares.cut(rgb, square, SIZE_PX).astype(int) - pixels).mean() < 4
 
 
 def test_where_no_face_is_found_the_whole_image_is_taken(cropped):

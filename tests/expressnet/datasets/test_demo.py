@@ -70,5 +70,6 @@ def test_a_missing_picture_is_named_by_its_line(scan, tmp_path):
 
 
 def test_a_folder_without_the_table_is_named(scan, tmp_path):
-    with pytest.raises(ValueError, match=r"found no file, it is empty\. Expected one of: labels\.csv"):
+    message = r"found no file, it is empty\. Expected one of: labels\.csv \(file,label,subject\)"
+    with pytest.raises(ValueError, match=message):
         scan("demo", tmp_path)
