@@ -9,7 +9,6 @@ from pathlib import Path
 from expressnet import storage
 
 FILE_NAME = "forgotten.txt"
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 def read(workspace: Path) -> frozenset[str]:
@@ -26,7 +25,7 @@ def add(workspace: Path, sha256s: Iterable[str]) -> None:
     """
     wanted = [sha256.strip().lower() for sha256 in sha256s]
     for sha256 in wanted:
-        if not _SHA256.match(sha256):
+        if not re.match(storage.SHA256_PATTERN, sha256):
             raise ValueError(
                 f"An example is named by the SHA-256 of its file, 64 hexadecimal digits; got {sha256!r}. "
                 "`sha256sum <file>` prints it, and the column sha256 of every manifest holds it."

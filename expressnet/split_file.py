@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from expressnet import storage
+
 FILE_NAME = "split.csv"
 SPLITS = ("train", "val", "test", "dropped")
 HEADER_KEYS = ("dataset_digest", "protocol", "seed", "split_digest")
@@ -117,7 +119,7 @@ def _read_rows(path: Path, num_lines: int) -> Iterator[pa.RecordBatch]:
 
 
 def _require_hashes(path: Path, column: pa.Array, line: int) -> None:
-    is_hash = pc.match_substring_regex(column, "^[0-9a-f]{64}$").to_numpy(zero_copy_only=False)
+    is_hash = pc.match_substring_regex(column, storage.SHA256_PATTERN).to_numpy(zero_copy_only=False)
     if not is_hash.all():
         place = int(np.argmin(is_hash))
         raise ValueError(f"{path} line {line + place}: a SHA-256 has 64 lower-case hex digits; got {column[place]}.")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PARTIAL_SUFFIX = ".partial"
+SHA256_PATTERN = "^[0-9a-f]{64}$"
 
 
 class ConflictError(RuntimeError):
