@@ -34,11 +34,8 @@ class BucketPlace:
             ValueError: the address is none of a bucket, nothing is there, access is refused, or a name is unsafe.
             ConnectionError: the storage can't be reached.
         """
-        match = names.BUCKET_URI.match(uri)
-        if match is None:
-            raise ValueError(f"Expected gs://bucket/prefix with a bucket's name in lower case; got {uri!r}.")
         self.uri, self._config = uri, config
-        self._bucket, self._prefix = match[1], (match[2] or "").strip("/")
+        self._bucket, self._prefix = names.bucket_and_prefix(uri)
         self._objects, self._num_ignored = self._listed()
         self.version = storage.json_digest([list(one) for one in self._objects])
         self._folder = spool_dir / f"bucket-{self.version[:16]}"

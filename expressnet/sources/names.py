@@ -8,9 +8,21 @@ from collections.abc import Iterable
 
 # Bucket and prefix (https://cloud.google.com/storage/docs/buckets#naming).
 # No name is an IP address, none has two dots in a row.
-BUCKET_URI = re.compile(r"^gs://(?![0-9.]+(?:/|$))((?![^/]*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
+_BUCKET_URI = re.compile(r"^gs://(?![0-9.]+(?:/|$))((?![^/]*\.\.)[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?$")
 MAX_PART_BYTES = 255
 MAX_PATH_BYTES = 4096
+
+
+def bucket_and_prefix(uri: str) -> tuple[str, str]:
+    """Returns the bucket and the prefix, without slashes around it, that an address names.
+
+    Raises:
+        ValueError: it is no address of a bucket, or its prefix leads upwards.
+    """
+    match = _BUCKET_URI.match(uri)
+    if match is None or {".", ".."} & set(uri.split("/")):
+        raise ValueError(f"Expected gs://bucket/prefix with a bucket's name in lower case; got {uri!r}.")
+    return match[1], (match[2] or "").strip("/")
 
 
 def shown(path: str) -> str:
