@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from expressnet import blazeface, html, images, shards, workers
+from expressnet import blazeface, cutting, html, images, shards, workers
 
 _SAMPLE = 200  # images that both models look at
 _TIMEOUT_S = 60.0
@@ -30,9 +30,9 @@ def agreement(frame: pd.DataFrame, dataset_dir: str, num_workers: int) -> dict[s
         neither does.
     """
     locations = shards.locate(frame.sort_values("sha256").head(_SAMPLE))
+    useful = workers.useful(len(locations), each=cutting.PHOTOS_EACH, most=num_workers)
     found = workers.run(
-        _compare, locations, num_workers=num_workers or workers.num_cpus(), start=_start,
-        start_arguments=(dataset_dir,), timeout_s=_TIMEOUT_S,
+        _compare, locations, num_workers=useful, start=_start, start_arguments=(dataset_dir,), timeout_s=_TIMEOUT_S,
     )  # fmt: skip
     pairs = pd.DataFrame(
         [pair for pair in found if not isinstance(pair, workers.Failure)], columns=list(blazeface.FILES)

@@ -12,6 +12,7 @@ import pandas as pd
 from expressnet import console, faces, images, shards, storage, workers
 from expressnet.config.crop import CropConfig
 
+PHOTOS_EACH = 50  # a process takes longer to start than so many take
 _TIMEOUT_S = 60.0
 _MEMORY_BYTES = 6 * 2**30
 
@@ -41,8 +42,7 @@ def cut_all(
     }
 
     def payloads(keys: list[str]) -> Iterator[shards.Payload]:
-        # A process takes longer to start than some tens of photographs take.
-        num_workers = min(config.num_workers or workers.num_cpus(), max(1, len(keys) // 50))
+        num_workers = workers.useful(len(keys), each=PHOTOS_EACH, most=config.num_workers)
         cut = workers.run(
             _cut_one, (tasks[key] for key in keys), num_workers=num_workers, start=_start_worker,
             start_arguments=(str(dataset_dir), config), timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES,

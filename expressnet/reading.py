@@ -14,6 +14,7 @@ from expressnet.datasets.base import Record
 
 _TIMEOUT_S = 10.0
 _MEMORY_BYTES = 4 * 2**30
+_IMAGES_EACH = 250  # a process takes longer to start than so many take to decode
 _ROWS_AT_ONCE = 50_000  # as Python objects; a frame holds them in a fifth of the memory
 
 
@@ -27,8 +28,7 @@ def read_all(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, Record]
     frames: list[pd.DataFrame] = []
     rows: list[dict[str, Any]] = []
     by_sha256: dict[str, Record] = {}
-    # A process takes longer to start than hundreds of images take to decode.
-    num_workers = min(workers.num_cpus(), 1 + len(records) // 500)
+    num_workers = workers.useful(len(records), each=_IMAGES_EACH)
     examined = workers.run(
         _examine, records, num_workers=num_workers, start=_silence, timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES
     )

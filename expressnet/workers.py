@@ -91,6 +91,11 @@ def run(
         crew.stop()
 
 
+def useful(num_tasks: int, *, each: int, most: int = 0) -> int:
+    """Returns how many processes are worth their start: one for `each` tasks, at most `most` (0: `num_cpus()`)."""
+    return min(most or num_cpus(), max(1, num_tasks // each))
+
+
 def num_cpus() -> int:
     """Returns how many CPUs this process may use: those of its affinity, cut to the container's share (cgroup v2)."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -189,3 +189,10 @@ def test_a_container_share_of_cpus_is_rounded_up(cpu_max, expected):
 
 def test_there_is_at_least_one_cpu_and_not_more_than_the_machine_has():
     assert 1 <= workers.num_cpus() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "most", "expected"), [(0, 4, 1), (99, 4, 1), (100, 4, 2), (1000, 4, 4), (9, 1, 1)]
+)
+def test_a_process_is_started_for_as_many_tasks_as_are_worth_it(num_tasks, most, expected):
+    assert workers.useful(num_tasks, each=50, most=most) == expected
