@@ -22,9 +22,11 @@ from expressnet.config.crop import CropConfig
 from expressnet.config.ingest import IngestConfig
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
-NUM_PHOTOS = 1000
-NUM_EXTRA = 10
-NUM_TIMED = 150
+NUM_PHOTOS = 6000
+NUM_EXTRA = 60
+NUM_TIMED = 300
+NUM_EPOCHS = 3
+BATCH = 32
 SIZE_PX = 224
 ROUNDS = 3
 
@@ -66,6 +68,18 @@ class Authors:
         box_xyxy = squares.paper_box(found[0], (height, width)) if found else (0, 0, width, height)
         return squares.cut_paper(image, box_xyxy, SIZE_PX)
 
+    def epoch(self, paths: list[Path]) -> None:
+        """Makes one epoch of batches."""
+        for start in range(0, len(paths), BATCH):
+            np.stack([self.load(path) for path in paths[start : start + BATCH]])
+
+
+def our_epoch(loaded: np.ndarray, epoch: int) -> None:
+    """Makes one epoch of batches, shuffled, from crops that are loaded."""
+    order = np.random.default_rng(epoch).permutation(len(loaded))
+    for start in range(0, len(order), BATCH):
+        loaded[order[start : start + BATCH]]
+
 
 def seconds(work, *arguments) -> float:
     """Returns how long a call takes."""
@@ -88,7 +102,7 @@ def per_image(paths: list[Path]) -> bool:
     authors, cropper = Authors(), faces.Cropper(CropConfig(size_px=SIZE_PX))
 
     def ours(path: Path) -> np.ndarray:
-        return cropper.cut(images.decode_rgb(path.read_bytes())).square
+        return cropper.cut(images.decode_stored(path.read_bytes())).square
 
     pairs = [(seconds(authors.load, path), seconds(ours, path)) for path in paths[:NUM_TIMED]]
     theirs_s, ours_s = (median(times) for times in zip(*pairs, strict=True))
@@ -97,19 +111,24 @@ def per_image(paths: list[Path]) -> bool:
 
 
 def epochs_of_input(paths: list[Path], dataset: str, folder: Path) -> bool:
-    """Times three epochs of input: detection in the loop against crops made once."""
+    """Times three epochs of input: detection in the loop against crops made once and loaded once, as train does."""
     authors = Authors()
-    once, theirs, ours = [], [], []
+    once, loading, theirs, ours = [], [], [], []
     for number in range(ROUNDS):
         once.append(seconds(crop.run, dataset, folder / f"epochs{number}", CropConfig(size_px=SIZE_PX)))
         crops = str(next((folder / f"epochs{number}").glob("*/crops.json")).parent)
         rows = manifest.read(crops)
-        theirs.append(seconds(lambda: [authors.load(path) for path in paths]))
-        ours.append(seconds(pixels.load, crops, rows, SIZE_PX, folder))
-    whole = 3 * median(theirs) / (median(once) + 3 * median(ours))
+        started = time.perf_counter()
+        loaded = pixels.load(crops, rows, SIZE_PX, folder)
+        loading.append(time.perf_counter() - started)
+        theirs.append(seconds(authors.epoch, paths))
+        ours.append(seconds(our_epoch, loaded, number))
+    times = {"authors' epoch": theirs, "cropping": once, "loading": loading, "our epoch": ours}
+    print("seconds: " + ", ".join(f"{name} {median(found):.2f}" for name, found in times.items()))
+    whole = NUM_EPOCHS * median(theirs) / (median(once) + median(loading) + NUM_EPOCHS * median(ours))
     return all(
         [
-            told("three epochs of input against the authors', x faster", whole, 3),
+            told(f"{NUM_EPOCHS} epochs of input against the authors', x faster", whole, 3),
             told("an epoch from the second on, x faster", median(theirs) / median(ours), 10),
         ]
     )

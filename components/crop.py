@@ -7,8 +7,8 @@ from components import _images
 
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def crop(
-    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, margin: float,
-    detector: str, workspace: str, faces: dsl.Output[dsl.Dataset],
+    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, protocol: str,
+    margin: float, detector: str, pictures: bool, workspace: str, faces: dsl.Output[dsl.Dataset],
     crop_report: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""
@@ -20,9 +20,10 @@ def crop(
         from expressnet import crop
         from expressnet.model import presets
 
-        settings = config.CropConfig(
-            mode=mode, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector
-        )
+        settings = config.CropConfig.of_run(
+            mode=mode, protocol=protocol, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector,
+            pictures=pictures,
+        )  # fmt: skip
         report = crop.run(photos.path, f"{workspace}/crops", settings)
         journal.update(report)
     faces.uri = report["path"]

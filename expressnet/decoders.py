@@ -56,8 +56,9 @@ class _Jpeg(JpegImageFile):
 
 
 # WebP and PPM need more than a prefix.
+_PNG_START = b"\x89PNG\r\n\x1a\n"
 _MAGICS = {
-    b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"\xff\xd8\xff": "JPEG", _PNG_START: "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
     b"GIF87a": "GIF", b"GIF89a": "GIF",
 }  # fmt: skip
 _DECODERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
@@ -106,6 +107,24 @@ def decode(data: bytes) -> tuple[str, int, np.ndarray]:
         raise Refused(TOO_MANY_PIXELS) from error
     except Exception as error:  # Pillow's decoders raise nearly everything on damaged files
         raise Refused(DAMAGED) from error
+
+
+def is_plain(data: bytes) -> bool:
+    """Says whether OpenCV gives the pixels that `decode` gives, which has taken these bytes before.
+
+    So it is with gray and RGB of 8 bits, stored upright, in a JPEG or in a PNG without colours of its own.
+    """
+    if data.startswith(_PNG_START):
+        # The first part (IHDR) says 8 bits, gray or RGB; the pixels (IDAT) come next; nothing says how it is turned.
+        return data[24:26] in (b"\x08\x00", b"\x08\x02") and data[37:41] == b"IDAT" and b"eXIf" not in data
+    if not data.startswith(b"\xff\xd8\xff"):
+        return False
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            header = _Jpeg(_BoundedFile(data))
+    except Exception:  # `decode` says what is wrong
+        return False
+    return header.mode in ("L", "RGB") and orientation.from_exif(header.info.get("exif", b"")) == 1
 
 
 def _load(image_format: str, data: bytes) -> tuple[Image.Image, int]:

@@ -11,6 +11,7 @@ from expressnet import blazeface, squares, tiles
 from expressnet.blazeface import Face
 from expressnet.config.crop import CropConfig
 
+FOUND_BY = {name: f"found_by_{name}" for name in blazeface.FILES}
 _TILE_MIN_SCORE = 0.7
 _GIVEN_OVERLAP = 0.1  # a detection that overlaps the source's own box less is another person's
 
@@ -32,7 +33,17 @@ class Cropper:
 
     def __init__(self, config: CropConfig) -> None:
         self._config = config
-        self._detector = blazeface.Detector(blazeface.model_path(config.detector_model), config.min_score)
+        self._detectors: dict[str, blazeface.Detector] = {}
+        self._detector = self._model(config.detector_model)
+
+    def _model(self, name: str) -> blazeface.Detector:
+        if name not in self._detectors:
+            self._detectors[name] = blazeface.Detector(blazeface.model_path(name), self._config.min_score)
+        return self._detectors[name]
+
+    def found_by(self, rgb: np.ndarray) -> dict[str, bool]:
+        """Says which of BlazeFace's models find a face in the whole image, by the columns FOUND_BY."""
+        return {column: bool(self._model(name).detect(rgb)) for name, column in FOUND_BY.items()}
 
     def cut(self, rgb: np.ndarray, given_box_xyxy: tuple[int, ...] = ()) -> Cut:
         """Cuts one face out of an image; where there is none, takes the whole image.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from typing import NamedTuple
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from expressnet import decoders, orientation
 
 PROBLEMS = decoders.PROBLEMS
+
+_PLAIN = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_FAST = (
+    cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE,
+    cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FAST_FILTERS,
+)  # fmt: skip
 
 Box = tuple[float, float, float, float]
 
@@ -70,12 +75,25 @@ def decode_rgb(data: bytes) -> np.ndarray:
     return decoders.decode(data)[2]
 
 
+def decode_stored(data: bytes) -> np.ndarray:
+    """Decodes what `decode_rgb` took before, or `encode_png` made: the same pixels, in half the time where OpenCV can.
+
+    Returns:
+        uint8[height, width, 3], RGB.
+
+    Raises:
+        decoders.Refused: the bytes were damaged since.
+    """
+    rgb = cv2.imdecode(np.frombuffer(data, np.uint8), _PLAIN) if decoders.is_plain(data) else None
+    return decode_rgb(data) if rgb is None else rgb
+
+
 def encode_png(rgb: np.ndarray) -> bytes:
     """Encodes uint8[height, width, 3] losslessly; a gray image is stored with one channel."""
     is_gray = (rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all()
-    buffer = io.BytesIO()
-    Image.fromarray(rgb[..., 0] if is_gray else rgb).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
+    # Half the time of OpenCV's (and Pillow's) own settings, and files as large.
+    _, data = cv2.imencode(".png", rgb[..., 0] if is_gray else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _FAST)
+    return data.tobytes()
 
 
 def upright_box(box_xyxy: Box | None, facts: Facts) -> Box | None:

@@ -41,7 +41,7 @@ def load(faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Pa
 
     def decode(task: tuple[int, shards.Location]) -> None:
         place, location = task
-        rgb = images.decode_rgb(reader.read(location))
+        rgb = images.decode_stored(reader.read(location))
         if rgb.shape != shape[1:]:
             raise ValueError(
                 f"The network takes {size_px}x{size_px} crops, but the crops are {rgb.shape[0]}x{rgb.shape[1]}; "

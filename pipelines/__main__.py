@@ -63,13 +63,16 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--severities", default=config.ValidateConfig.severities,
                      help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
-    run.add_argument("--crop-mode", choices=config.CROP_MODES, default=config.CropConfig.mode,
-                     help="aligned: level eyes, square; paper: the authors' box of the full-range model")  # fmt: skip
+    run.add_argument("--crop-mode", choices=("auto", *config.CROP_MODES), default="auto",
+                     help="aligned: level eyes, square; paper: the authors' box of the full-range model; auto: paper "
+                     "with --protocol paper, else aligned")  # fmt: skip
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,
                      help="of aligned: context around a face, in face widths")  # fmt: skip
     run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)
     run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
                      help="acknowledge the data set's licence; the run records it")  # fmt: skip
+    run.add_argument("--pictures", action="store_true",
+                     help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)

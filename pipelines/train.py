@@ -31,9 +31,10 @@ def train(
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
-    crop_mode: str = CropConfig.mode,
+    crop_mode: str = "auto",
     margin: float = CropConfig.margin,
     detector: str = CropConfig.detector,
+    pictures: bool = CropConfig.pictures,
     intended_use: str = PromoteConfig.intended_use,
 ):
     """Ingests, validates, crops, splits, trains, evaluates, registers and promotes.
@@ -53,9 +54,10 @@ def train(
         epochs: passes over the training split; 0 takes the preset's own.
         min_per_class: fewest examples of a class that pass validation.
         severities: what failed checks of the data do, as `copies=off,exposure=stop`.
-        crop_mode: aligned (level eyes, square) or paper (the authors' own box).
+        crop_mode: aligned (level eyes, square), paper (the authors' own box) or auto, the one of the protocol.
         margin: of aligned: context around a face, in face widths.
         detector: BlazeFace model: auto, short_range or full_range.
+        pictures: whether the crops' page shows some, where the data set's licence allows it.
         intended_use: what the model is meant for; recorded with a promotion.
     """
     with dsl.ExitHandler(summary().set_caching_options(False)):
@@ -73,7 +75,8 @@ def train(
         )  # fmt: skip
         cropped = crop(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-            preset=preset, mode=crop_mode, margin=margin, detector=detector, workspace=workspace,
+            preset=preset, mode=crop_mode, protocol=protocol, margin=margin, detector=detector, pictures=pictures,
+            workspace=workspace,
         ).after(checked)  # fmt: skip
         faces = cropped.outputs["faces"]
         divided = split(

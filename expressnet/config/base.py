@@ -15,6 +15,8 @@ def require(condition: bool, name: str, requirement: str, value: Any) -> None:
 def digest_fields(config: Any) -> dict[str, Any]:
     """Returns a stage's settings as plain values, for digests and provenance.
 
-    The number of processes is left out: it changes how long a stage takes, not what comes out.
+    The number of processes is left out: it changes how long a stage takes, not what comes out. So are the pictures in
+    a page, for it is written anew each time.
     """
-    return {name: value for name, value in dataclasses.asdict(config).items() if name != "num_workers"}
+    left_out = ("num_workers", "pictures")
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}

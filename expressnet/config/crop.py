@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from expressnet.config.base import require
 
@@ -25,6 +26,7 @@ class CropConfig:
         min_score: detections below this confidence are not faces, 0..1.
         face_choice: of `aligned`: which of several faces is taken.
         num_workers: processes; 0 takes one per CPU.
+        pictures: whether the page shows crops, where the data set's licence allows it.
     """
 
     mode: str = "aligned"
@@ -34,6 +36,14 @@ class CropConfig:
     min_score: float = 0.5
     face_choice: str = "largest"
     num_workers: int = 0
+    pictures: bool = False
+
+    @classmethod
+    def of_run(cls, *, mode: str, protocol: str, **settings: Any) -> CropConfig:
+        """Returns the settings of a run, in which the mode `auto` is the one of the split's protocol."""
+        if mode == "auto":
+            mode = "paper" if protocol == "paper" else "aligned"
+        return cls(mode=mode, **settings)
 
     def __post_init__(self) -> None:
         require(self.mode in CROP_MODES, "mode", f"one of {', '.join(CROP_MODES)}", self.mode)

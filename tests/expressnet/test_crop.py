@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from expressnet import crop, images, ingest, manifest, shards, squares, storage
+from expressnet import crop, crop_report, images, ingest, manifest, shards, squares, storage
 from expressnet.config import CropConfig, IngestConfig
 
 SIZE_PX = 64
@@ -124,13 +125,44 @@ def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
 
 
 def test_the_page_shows_rates_by_class_and_how_far_both_models_agree(cropped):
-    report, out_dir, _ = cropped
-    assert report["num_compared"] == NUM_EXAMPLES
-    assert report["short_range_rate"] == 0.02
+    report, out_dir, rows = cropped
+    compared = rows[rows["sha256"].map(lambda key: int(key[-4:], 16) % 16 == 0)]
+    assert report["num_compared"] == len(compared) > 0
+    assert report["short_range_rate"] == compared["face_found"].mean()
     assert 0 <= report["agreement"] <= 1
-    page = (out_dir / crop.REPORT_FILE).read_text()
+    page = (out_dir / crop_report.FILE_NAME).read_text()
     assert "<td>happy</td><td>2</td><td>1.000</td><td>0.000</td>" in page
     assert "<img" not in page  # no photograph, no crop
+
+
+def test_the_page_shows_crops_where_the_licence_allows_it_and_somebody_asks(tmp_path, capsys):
+    demo = ingest.run("", tmp_path / "datasets", IngestConfig(dataset="demo", limit=28))["path"]
+    page = Path(crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX))["path"]) / crop_report.FILE_NAME
+    assert "<img" not in page.read_text()
+    crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX, pictures=True))
+    assert "cut before" in capsys.readouterr().out
+    alternative_texts = re.findall(r'<img [^>]*alt="([^"]*)"', page.read_text())
+    assert alternative_texts == ["Surest faces: 24 crops", "Least sure faces: 24 crops"]
+    crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX))
+    assert "<img" not in page.read_text()
+
+
+def test_the_page_says_why_it_shows_no_crops(portraits, tmp_path, capsys):
+    dataset = shutil.copytree(portraits, tmp_path / "dataset")
+    info = storage.read_json(dataset / ingest.INFO_FILE)
+    storage.write_json(dataset / ingest.INFO_FILE, info | {"pictures_allowed": False})
+    report = crop.run(str(dataset), tmp_path, CropConfig(size_px=SIZE_PX, pictures=True))
+    page = (Path(report["path"]) / crop_report.FILE_NAME).read_text()
+    for told in (page, capsys.readouterr().out):
+        assert "the licence of folder does not allow them here" in told
+    assert "<img" not in page
+
+
+def test_the_mode_of_a_run_is_that_of_its_protocol_unless_it_says_otherwise():
+    modes = [CropConfig.of_run(mode=mode, protocol=protocol).mode for mode, protocol in (
+        ("auto", "honest"), ("auto", "paper"), ("aligned", "paper"), ("paper", "honest"),
+    )]  # fmt: skip
+    assert modes == ["aligned", "paper", "aligned", "paper"]
 
 
 def test_cropping_again_cuts_nothing(portraits, cropped):

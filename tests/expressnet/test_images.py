@@ -4,6 +4,7 @@ import re
 import struct
 import time
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,6 +75,62 @@ def test_every_mode_becomes_8_bit_rgb(image, expected):
     pixels = images.decode_rgb(_encoded(image))
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, [[expected]])
+
+
+JPEGS = [
+    {"mode": mode, "quality": quality, "subsampling": subsampling, "progressive": progressive}
+    for mode in ("RGB", "L") for quality in (30, 95) for subsampling in (0, 1, 2) for progressive in (False, True)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", JPEGS, ids=str)
+def test_a_stored_jpeg_gives_the_same_pixels(options):
+    image = Image.fromarray(cv2.GaussianBlur(_noise(61, 83), (0, 0), 2)).convert(options["mode"])
+    data = _encoded(image, "JPEG", **{name: value for name, value in options.items() if name != "mode"})
+    assert decoders.is_plain(data)
+    np.testing.assert_array_equal(images.decode_stored(data), images.decode_rgb(data))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "I;16"])
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_stored_images_of_any_kind_give_the_same_pixels(image_format, mode):
+    pixels = _noise(9, 11)
+    image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257) if mode == "I;16" else (
+        Image.fromarray(pixels).convert(mode)
+    )  # fmt: skip
+    try:
+        data = _encoded(image, image_format, **LOSSLESS.get(image_format, {}))
+    except OSError:
+        pytest.skip(f"{image_format} has no {mode}")
+    np.testing.assert_array_equal(images.decode_stored(data), images.decode_rgb(data))
+
+
+def test_the_shared_photographs_give_the_same_pixels_when_they_are_stored(shared_data):
+    paths = [path for path in sorted((shared_data / "photos").iterdir()) if path.is_file()]
+    plain = 0
+    for path in paths:
+        data = path.read_bytes()
+        try:
+            expected = images.decode_rgb(data)
+        except decoders.Refused:
+            continue
+        np.testing.assert_array_equal(images.decode_stored(data), expected)
+        plain += decoders.is_plain(data)
+    assert plain >= 5
+
+
+def test_a_stored_crop_that_was_damaged_is_refused_or_the_same():
+    pixels = cv2.GaussianBlur(_noise(32, 32), (0, 0), 2)
+    data = images.encode_png(pixels)
+    num_refused = 0
+    for place in range(0, len(data), 3):
+        damaged = bytearray(data)
+        damaged[place] ^= 16
+        try:
+            np.testing.assert_array_equal(images.decode_stored(bytes(damaged)), pixels)
+        except decoders.Refused:
+            num_refused += 1
+    assert num_refused > 0.9 * len(data) / 3
 
 
 def test_cmyk_becomes_rgb():
