@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
 import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
 import great_expectations.expectations as gxe
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
-from expressnet import console, html, manifest, shards, storage
+from expressnet import compact, console, html, manifest, manifest_stream, shards, storage
 from expressnet.config.validate import ValidateConfig
 from expressnet.datasets.base import SOURCE_SPLITS
 from expressnet.set_checks import SET_CHECKS, SetCheck
@@ -19,6 +25,11 @@ from expressnet.set_checks import SET_CHECKS, SetCheck
 REPORT_FILE = "report.html"
 _WORDS = {"passed": "passed", "warn": "warning", "stop": "FAILED"}
 RESULT_FILE = "validation.json"
+Batches = Callable[[list[str]], Iterator[pd.DataFrame]]
+_COLUMNS = [
+    "sha256", "label", "source_split", "subject", "source_uri", "copies", "bytes", "width", "height", "problem",
+    "pixel_sha256", "phash", "brightness", "contrast",
+]  # fmt: skip
 _NAMED = 5  # how many culprits a message names
 _LONGEST = 200  # letters of one of them
 
@@ -34,9 +45,9 @@ def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any
             `out_dir`.failed then, and there is no `out_dir`.
     """
     dataset = Path(dataset_dir)
-    frame, info = manifest.read(dataset), storage.read_json(dataset / "dataset.json")
-    _require_shards(dataset, frame)
-    checks = check(frame, info, config)
+    info = storage.read_json(dataset / "dataset.json")
+    with manifest_stream.reading(dataset, manifest.INGESTED) as file:
+        checks = check(lambda columns: _batches(dataset, file, columns), info, config)
     failed = [one for one in checks if one["result"] == "stop"]
     warned = [one for one in checks if one["result"] == "warn"]
     console.say(f"{len(checks) - len(failed) - len(warned)} of {len(checks)} checks passed")
@@ -55,17 +66,23 @@ def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any
             "dataset_digest": info["dataset_digest"]}  # fmt: skip
 
 
-def _require_shards(dataset: Path, frame: pd.DataFrame) -> None:
-    missing = [name for name in frame["shard"].unique() if not (dataset / shards.FOLDER / name).exists()]
-    if missing:
-        raise ValueError(f"{dataset} lost the shards {missing[:_NAMED]}. Delete the folder and run again.")
+def _batches(dataset: Path, file: pq.ParquetFile, columns: list[str]) -> Iterator[pd.DataFrame]:
+    """Yields the manifest's rows; of the shards that they name, each must be there."""
+    for batch in manifest_stream.batches(file, [*columns, "shard"]):
+        rows = batch.to_pandas()
+        missing = [name for name in rows["shard"].unique() if not (dataset / shards.FOLDER / name).exists()]
+        if missing:
+            raise ValueError(f"{dataset} lost the shards {missing[:_NAMED]}. Delete the folder and run again.")
+        yield rows[columns]
 
 
-def check(frame: pd.DataFrame, info: dict[str, Any], config: ValidateConfig) -> list[dict[str, Any]]:
+def check(batches: Batches, info: dict[str, Any], config: ValidateConfig) -> list[dict[str, Any]]:
     """Runs the expectation suites over a manifest, and what they have no word for.
 
+    Ten million rows take less than 2 GiB.
+
     Args:
-        frame: the manifest of an ingested data set.
+        batches: yields the given columns of the manifest in parts; is called twice.
         info: its dataset.json.
         config: limits and severities.
 
@@ -76,18 +93,24 @@ def check(frame: pd.DataFrame, info: dict[str, Any], config: ValidateConfig) -> 
     Raises:
         ValueError: `severities` names a check that does not exist.
     """
-    readable = frame[frame["problem"] == ""]
-    counts = readable["label"].value_counts().reindex(info["classes"], fill_value=0)
-    per_class = pd.DataFrame({"source_uri": counts.index.astype(str), "examples": counts.to_numpy()})
-    batches = (
-        (frame, _manifest_suite(info["classes"], config)), (readable, _image_suite(config)),
-        (per_class, _class_suite(config)),
-    )  # fmt: skip
-    severities = _severities([expectation.meta for _, suite in batches for expectation in suite], config)
-    found = []
-    for rows, suite in batches:
-        found += _run_suite(rows, [one for one in suite if severities[one.meta["id"]] != "off"])
-    found += [_of_set(one, readable, info) for one in SET_CHECKS if severities[one.id] != "off"]
+    suites = (_manifest_suite(info["classes"], config), _image_suite(config), _summary_suite(config))
+    severities = _severities([expectation.meta for suite in suites for expectation in suite], config)
+    of_all, of_readable, of_summary = (
+        [_Tally(one) for one in suite if severities[one.meta["id"]] != "off"] for suite in suites
+    )
+    columns, num_rows, class_counts = compact.Columns(), 0, Counter[str]()
+    for rows in itertools.chain([pd.DataFrame(columns=_COLUMNS)], batches(_COLUMNS)):
+        rows.index = pd.RangeIndex(num_rows, num_rows + len(rows))
+        num_rows += len(rows)
+        readable = rows[rows["problem"] == ""]
+        _run_suite(rows, of_all)
+        _run_suite(readable, of_readable)
+        columns.add(readable)
+        class_counts.update(readable["label"])
+    _run_suite(_summary(num_rows, {name: class_counts[name] for name in info["classes"]}), of_summary)
+    set_checks = [one for one in SET_CHECKS if severities[one.id] != "off"]
+    found = [tally.in_words() for tally in (*of_all, *of_readable, *of_summary)]
+    found += _of_set(set_checks, columns.rows(), info, batches)
     return [
         {"id": one["id"], "title": one["title"], "result": "passed" if one["success"] else severities[one["id"]],
          "finding": one["finding"], "num_unexpected": one["num_unexpected"]}
@@ -104,18 +127,40 @@ def _severities(metas: list[dict[str, str]], config: ValidateConfig) -> dict[str
     return known | config.chosen_severities
 
 
-def _of_set(check: SetCheck, rows: pd.DataFrame, info: dict[str, Any]) -> dict[str, Any]:
-    culprits = list(check.culprits(rows, info))
-    return {
-        "id": check.id, "title": check.title, "success": not culprits, "num_unexpected": len(culprits),
-        "finding": _listed(culprits) if culprits else "all",
-    }  # fmt: skip
+def _of_set(checks: list[SetCheck], rows: compact.Rows, info: dict[str, Any], batches: Batches) -> list[dict[str, Any]]:
+    """Runs the checks of the whole set, and looks up the names of the first culprits of each."""
+    counts, texts, places = {}, {}, {}
+    for one in checks:
+        culprits = one.culprits(rows, info)
+        if isinstance(culprits, np.ndarray):
+            counts[one.id] = int(culprits.sum())
+            places[one.id] = rows.frame.index[np.flatnonzero(culprits)[:_NAMED]].tolist()
+        else:
+            texts[one.id] = list(culprits)
+            counts[one.id] = len(texts[one.id])
+    found = _rows_at({place for some in places.values() for place in some}, batches)
+    for one in checks:
+        texts.setdefault(one.id, [one.named(found[place]) for place in places.get(one.id, ())])
+    return [
+        {"id": one.id, "title": one.title, "success": not counts[one.id], "num_unexpected": counts[one.id],
+         "finding": _listed(texts[one.id], counts[one.id]) if counts[one.id] else "all"}
+        for one in checks
+    ]  # fmt: skip
+
+
+def _rows_at(places: set[int], batches: Batches) -> dict[int, pd.Series]:
+    found: dict[int, pd.Series] = {}
+    start = 0
+    for rows in batches(_COLUMNS) if places else ():
+        found |= {place: rows.iloc[place - start] for place in places if start <= place < start + len(rows)}
+        start += len(rows)
+    return found
 
 
 def _manifest_suite(classes: list[str], config: ValidateConfig) -> list[gxe.Expectation]:
     share = f"at most {config.max_unreadable:.1%} of the files are no image"
     return [
-        gxe.ExpectTableRowCountToBeBetween(min_value=1, meta=_meta("some_examples", "there are examples")),
+        # Within a batch; across them the order sees to it, in which every key is larger than the one before.
         gxe.ExpectColumnValuesToBeUnique(column="sha256", meta=_meta("sha256_unique", "sha256 is unique")),
         gxe.ExpectColumnValuesToMatchRegex(
             column="sha256", regex=storage.SHA256_PATTERN, meta=_meta("sha256_form", "sha256 is a SHA-256")
@@ -149,54 +194,82 @@ def _image_suite(config: ValidateConfig) -> list[gxe.Expectation]:
     ]  # fmt: skip
 
 
-def _class_suite(config: ValidateConfig) -> list[gxe.Expectation]:
+def _summary_suite(config: ValidateConfig) -> list[gxe.Expectation]:
     title = f"every class has at least {config.min_per_class} examples"
     return [
         gxe.ExpectColumnValuesToBeBetween(
+            column="rows", min_value=1, meta=_meta("some_examples", "there are examples")
+        ),
+        gxe.ExpectColumnValuesToBeBetween(
             column="examples", min_value=config.min_per_class, meta=_meta("examples_per_class", title)
-        )
+        ),
     ]
+
+
+def _summary(num_rows: int, class_counts: dict[str, int]) -> pd.DataFrame:
+    counts = {"source_uri": list(class_counts), "examples": list(class_counts.values())}
+    return pd.DataFrame(counts).assign(rows=num_rows)
 
 
 def _meta(check_id: str, title: str, severity: str = "stop") -> dict[str, str]:
     return {"id": check_id, "title": title, "severity": severity}
 
 
-def _run_suite(rows: pd.DataFrame, expectations: list[gxe.Expectation]) -> list[dict[str, Any]]:
-    if not expectations:
-        return []
+class _Tally:
+    """What an expectation found in all batches together."""
+
+    def __init__(self, expectation: gxe.Expectation):
+        self.expectation = expectation
+        self._num_values = self._num_unexpected = 0
+        self._culprits: list[str] = []
+        self._error = ""
+
+    def add(self, result: Any) -> None:
+        """Takes the result for one batch."""
+        if "unexpected_count" not in result.result:
+            self._error = "could not be checked: a column is missing"
+            return
+        self._num_values += result.result["element_count"]
+        self._num_unexpected += result.result["unexpected_count"]
+        column = self.expectation.column
+        for row in result.result.get("partial_unexpected_index_list") or []:
+            self._culprits.append(f"{row['source_uri']} ({row.get(column)})")
+
+    def in_words(self) -> dict[str, Any]:
+        """Returns the finding on all rows."""
+        tolerated = self._num_values * (1 - self.expectation.mostly)
+        success = not self._error and self._num_unexpected <= tolerated + 1e-9  # which is no whole number
+        listed = _listed(self._culprits, self._num_unexpected)
+        return {
+            **self.expectation.meta, "success": success, "num_unexpected": self._num_unexpected,
+            "finding": self._error or ("all" if success else listed),
+        }  # fmt: skip
+
+
+def _run_suite(rows: pd.DataFrame, tallies: list[_Tally]) -> None:
+    """Adds what the expectations find in one batch."""
+    if not tallies or rows.empty:
+        return
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("manifest").add_dataframe_asset("manifest")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": rows})
+    expectations = [tally.expectation for tally in tallies]
     result = batch.validate(
         gx.ExpectationSuite(name="manifest", expectations=expectations),
-        result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["source_uri"]},
-    )
-    order = {expectation.meta["title"]: place for place, expectation in enumerate(expectations)}
-    found = [_in_words(one) for one in result.results]
-    return sorted(found, key=lambda one: order[one["title"]])
+        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": ["source_uri"],
+                       "partial_unexpected_count": _NAMED},
+    )  # fmt: skip
+    by_id = {tally.expectation.meta["id"]: tally for tally in tallies}
+    for one in result.results:
+        by_id[one.expectation_config.meta["id"]].add(one)
+    del context, asset, batch, result
+    gc.collect()  # they hold the rows, and each other in a circle
 
 
-def _in_words(result: Any) -> dict[str, Any]:
-    column = result.expectation_config.kwargs.get("column", "")
-    culprits = [f"{row['source_uri']} ({row.get(column)})" for row in result.result.get("unexpected_index_list") or []]
-    observed = result.result.get("observed_value")
-    if result.success:
-        finding = "all" if observed is None else f"{observed}"
-    elif culprits:
-        finding = _listed(culprits)
-    else:
-        finding = f"found {observed}" if observed is not None else "could not be checked: a column is missing"
-    return {
-        **result.expectation_config.meta, "success": bool(result.success), "finding": finding,
-        "num_unexpected": len(culprits),
-    }  # fmt: skip
-
-
-def _listed(culprits: list[str]) -> str:
-    more = f" and {len(culprits) - _NAMED:,} more" if len(culprits) > _NAMED else ""
-    return f"{len(culprits):,} against it: " + "; ".join(one[:_LONGEST] for one in culprits[:_NAMED]) + more
+def _listed(culprits: list[str], count: int) -> str:
+    more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
+    return f"{count:,} against it: " + "; ".join(one[:_LONGEST] for one in culprits[:_NAMED]) + more
 
 
 def render(info: dict[str, Any], checks: list[dict[str, Any]]) -> str:
