@@ -58,16 +58,18 @@ test: $(READY) ## run the fast tests
 test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
 	@$(PYTHON) -m pytest -m slow
 
-drill-data: $(READY) ## attack the readers: hostile images and archives, failing and killed downloads (10 min)
+drill-data: $(READY) ## attack the readers and the gate: hostile files, failing downloads, planted defects (10 min)
 	@$(PYTHON) -m benchmarks.drill_images
 	@$(PYTHON) -m benchmarks.drill_archives
 	@$(PYTHON) -m benchmarks.drill_bucket
+	@$(PYTHON) -m benchmarks.drill_validation
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop
 
-bench-data: $(READY) ## split ten million rows and measure time and memory (needs 6 GB of disk, 15 min)
+bench-data: $(READY) ## split and check ten million rows and measure time and memory (needs 6 GB of disk, 25 min)
 	@$(PYTHON) -m benchmarks.bench_split
+	@$(PYTHON) -m benchmarks.bench_validation
 
 check: $(READY) ## lint, types, import contracts
 	@.venv/bin/ruff check .

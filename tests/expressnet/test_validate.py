@@ -1,52 +1,18 @@
 import re
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
+from benchmarks import planted_defects
+from benchmarks.planted_defects import INFO, PLANTED, clean_rows
 from expressnet import html, ingest, manifest, shards, storage, validate
 from expressnet.config import IngestConfig, ValidateConfig
 
-CLASSES = ["sad", "happy"]
 EVIL = "<script>alert(1)</script>"
 
 
-def _rows(count=20):
-    """A manifest that passes: so many pictures, half of them sad and half of them happy."""
-    return pd.DataFrame(
-        {
-            "sha256": [storage.bytes_sha256(b"%d" % number) for number in range(count)],
-            "label": [CLASSES[number % 2] for number in range(count)],
-            "source_split": "none",
-            "source_uri": [f"{CLASSES[number % 2]}/{number}.png" for number in range(count)],
-            "bytes": 1000,
-            "width": 48,
-            "height": 48,
-            "problem": "",
-            "subject": "",
-            "copies": 1,
-            "pixel_sha256": [storage.bytes_sha256(b"pixels %d" % number) for number in range(count)],
-            # Far from each other: half of the 128 bits of two random hashes differ.
-            "phash": [storage.bytes_sha256(b"look %d" % number)[:32] for number in range(count)],
-            "brightness": 120.0,
-            "contrast": 40.0,
-        }
-    )
-
-
-INFO = {"classes": CLASSES, "limit": 0, "num_cross_split_twins": 0, "num_conflicting": 0, "num_conflict_groups": 0,
-        "published_counts": {}, "findings": []}  # fmt: skip
-
-
-def _split_rows():
-    """The same with a published split, ten of each."""
-    rows = _rows(40)
-    return rows.assign(source_split=["train" if number < 20 else "test" for number in range(40)])
-
-
 def _with(column, value, places=(3,)):
-    rows = _rows()
+    rows = clean_rows()
     rows.loc[list(places), column] = value
     return rows
 
@@ -102,7 +68,7 @@ def test_clean_data_pass_and_leave_the_checks_and_a_page(tmp_path, clean):
         (_with("sha256", "0" * 64, (3, 4)), "sha256_unique", r"2 against it: happy/3\.png .*; sad/4\.png"),
         (_with("sha256", "ABC"), "sha256_form", r"happy/3\.png \(ABC\)"),
         (_with("width", 1, range(7)), "width", r"7 against it: (.*; ){4}.* and 2 more"),
-        (_rows().iloc[:9], "examples_per_class", r"1 against it: happy \(4\)"),
+        (clean_rows().iloc[:9], "examples_per_class", r"1 against it: happy \(4\)"),
         (_with("label", "sad", range(20)), "examples_per_class", r"1 against it: happy \(0\)"),
     ],
     ids=["narrow", "tall", "large", "unknown class", "unknown split", "unreadable", "twice", "no sha256",
@@ -120,7 +86,9 @@ def test_an_unreadable_file_does_not_count_as_an_example_of_its_class():
     assert failed["unreadable_share"].startswith("6 against it: happy/1.png (damaged image)")
 
 
-@pytest.mark.parametrize("rows", [_rows().iloc[:0], _rows().assign(problem="damaged image")], ids=["none", "damaged"])
+@pytest.mark.parametrize(
+    "rows", [clean_rows().iloc[:0], clean_rows().assign(problem="damaged image")], ids=["none", "damaged"]
+)
 def test_data_of_which_nothing_can_be_used_fail(rows):
     assert "examples_per_class" in _failed(rows)
 
@@ -174,41 +142,6 @@ def test_nonsense_is_no_gate(settings, message):
         ValidateConfig(**settings)
 
 
-def _twin(rows, first, second):
-    """Makes the second row look like the first, but for one bit of its perceptual hash."""
-    near = f"{int(rows.loc[first, 'phash'], 16) ^ 1:032x}"
-    return rows.assign(phash=rows["phash"].where(rows.index != second, near))
-
-
-def _set(rows, **values):
-    rows = rows.copy()
-    for column, (place, value) in values.items():
-        rows.loc[place, column] = value
-    return rows
-
-
-PLANTED = {
-    "near_duplicates_across_splits": (_twin(_split_rows(), 3, 33), {}, r"1 against it: happy/33\.png"),
-    "twins_across_splits": (_split_rows(), {"num_cross_split_twins": 280}, "280 records of the published test split"),
-    "label_conflicts": (_rows(), {"num_conflict_groups": 2, "num_conflicting": 5}, r"2 pictures .* \(5 records"),
-    "copies": (_set(_rows(), copies=(3, 4)), {}, r"happy/3\.png \(4 times\)"),
-    "constant_images": (_set(_rows(), contrast=(3, 0.0)), {}, r"happy/3\.png"),
-    "exposure": (_set(_rows(), brightness=(3, 2.0)), {}, r"happy/3\.png \(mean 2 of 255\)"),
-    "aspect": (_set(_rows(), width=(3, 500)), {}, r"happy/3\.png \(500 x 48\)"),
-    "resolution": (_set(_rows(), width=(3, 480), height=(3, 480)), {}, r"happy/3\.png \(480 x 480\)"),
-    "subjects_across_splits": (
-        _set(_set(_split_rows(), subject=(3, "Ann")), subject=(33, "Ann")), {}, r"1 against it: happy/33\.png \(Ann\)"
-    ),
-    "classes_of_splits": (_split_rows().query("label == 'sad' or source_split == 'train'"), {}, "test holds no happy"),
-    "published_counts": (_split_rows(), {"published_counts": {"train": {"sad": 20}}}, "train: 10 of sad, published 20"),
-    "class_balance": (_split_rows().drop(index=range(21, 37, 2)), {}, "33% of the images would have to change"),
-    "reader_findings": (
-        _rows(), {"findings": [{"kind": "missing files", "count": 7, "examples": ["a.jpg"]}]}, "missing files: 7, such"
-    ),
-    "unreadable": (_set(_rows(400), problem=(3, "empty")), {}, r"happy/3\.png \(empty\)"),
-}  # fmt: skip
-
-
 @pytest.mark.parametrize("check", PLANTED)
 def test_a_planted_defect_is_caught_and_named_by_its_own_check_alone(check):
     rows, facts, finding = PLANTED[check]
@@ -238,14 +171,9 @@ def test_the_user_may_change_what_a_failed_check_does(severity):
 )
 def test_a_mistyped_severity_is_refused(severities, message):
     with pytest.raises(ValueError, match=message):
-        validate.check(_in_parts(_rows(), 20), INFO, ValidateConfig(severities=severities))
+        validate.check(_in_parts(clean_rows(), 20), INFO, ValidateConfig(severities=severities))
 
 
 def test_clean_data_raise_no_alarm():
     for draw in range(20):
-        rng = np.random.default_rng(draw)
-        rows = _split_rows().assign(
-            phash=[rng.bytes(16).hex() for _ in range(40)], brightness=rng.normal(120, 25, 40).clip(20, 230),
-            contrast=rng.uniform(20, 70, 40), width=rng.integers(80, 120, 40), height=rng.integers(80, 120, 40),
-        )  # fmt: skip
-        assert _found(rows) == {}
+        assert _found(planted_defects.clean_draw(draw)) == {}
