@@ -106,7 +106,7 @@ def check(batches: Batches, info: dict[str, Any], config: ValidateConfig) -> lis
         _run_suite(rows, of_all)
         _run_suite(readable, of_readable)
         columns.add(readable)
-        class_counts.update(readable["label"])
+        class_counts += Counter({str(name): int(count) for name, count in readable["label"].value_counts().items()})
     _run_suite(_summary(num_rows, {name: class_counts[name] for name in info["classes"]}), of_summary)
     set_checks = [one for one in SET_CHECKS if severities[one.id] != "off"]
     found = [tally.in_words() for tally in (*of_all, *of_readable, *of_summary)]
