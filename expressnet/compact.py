@@ -22,23 +22,16 @@ class Columns:
 
     def add(self, rows: pd.DataFrame) -> None:
         """Takes one batch; its index says which rows of the manifest they are."""
-        # Two different people fall together with a probability of 3 in a million among ten million.
-        subjects = pd.util.hash_array(rows["subject"].to_numpy(object), categorize=False)
         columns = {
             "place": rows.index.to_numpy(np.int32),
-            **{name: self._coded(name, rows[name]) for name in _TEXTS},
+            **{name: duplicates.text_codes(rows[name], self._codes[name]) for name in _TEXTS},
             **{name: rows[name].to_numpy(dtype) for name, dtype in _NUMBERS.items()},
-            "subject": np.where(rows["subject"] != "", subjects, np.uint64(0)),
+            "subject": duplicates.text_keys(rows["subject"]),
             "pixel_key": duplicates.pixel_keys(rows["pixel_sha256"]),
             "hash_words": duplicates.hash_words(rows["phash"]),
         }
         for name, column in columns.items():
             self._parts.setdefault(name, []).append(column)
-
-    def _coded(self, name: str, texts: pd.Series) -> np.ndarray:
-        codes, found = pd.factorize(texts)
-        known = self._codes[name]
-        return np.array([known.setdefault(text, len(known)) for text in found] or [0], np.int16)[codes]
 
     def rows(self) -> Rows:
         """Returns what was collected; nothing can be added afterwards."""

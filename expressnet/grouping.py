@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -51,11 +50,9 @@ def read(batches: Iterable[pa.RecordBatch], num_rows: int) -> Rows:
     start = 0
     for batch in batches:
         rows = slice(start, start + len(batch))
-        names = batch["label"].cast(pa.string()).dictionary_encode()
-        codes = [places.setdefault(name, len(places)) for name in names.dictionary.to_pylist()]
-        labels[rows] = np.array(codes, np.int16)[names.indices.to_numpy()]
+        labels[rows] = duplicates.text_codes(batch["label"], places)
         is_test[rows] = pc.equal(batch["source_split"], "test").to_numpy(zero_copy_only=False)
-        subjects[rows] = _text_keys(batch["subject"])
+        subjects[rows] = duplicates.text_keys(batch["subject"])
         pixels[rows] = duplicates.pixel_keys(batch["pixel_sha256"])
         hashes[:, rows] = duplicates.hash_words(batch["phash"])
         start = rows.stop
@@ -66,18 +63,6 @@ def read(batches: Iterable[pa.RecordBatch], num_rows: int) -> Rows:
     near = duplicates.components(len(labels), *pairs)
     groups = duplicates.components(len(labels), *pairs, duplicates.equal_pairs(subjects))
     return Rows(classes, order[labels], is_test, near, groups)
-
-
-def _text_keys(column: pa.Array) -> np.ndarray:
-    """Returns uint64[rows], a hash of every text; 0 where it is empty.
-
-    Among ten million different texts, two share 64 bits with a probability of 3 in a million.
-    """
-    names = column.cast(pa.string()).dictionary_encode()
-    texts = names.dictionary.to_pylist()
-    keys = pd.util.hash_array(np.array(texts, dtype=object), categorize=False)
-    keys[[place for place, text in enumerate(texts) if not text]] = 0
-    return keys[names.indices.to_numpy()]
 
 
 def draw(labels: np.ndarray, classes: Sequence[str], groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
