@@ -55,10 +55,11 @@ class _Jpeg(JpegImageFile):
         """Does nothing: of no use to us, and Pillow refuses the image where the resolution is odd."""
 
 
-# WebP and PPM need more than a prefix.
+_JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+# WebP and PPM need more than a prefix.
 _MAGICS = {
-    b"\xff\xd8\xff": "JPEG", _PNG_START: "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    _JPEG_START: "JPEG", _PNG_START: "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
     b"GIF87a": "GIF", b"GIF89a": "GIF",
 }  # fmt: skip
 _DECODERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
@@ -117,7 +118,7 @@ def is_plain(data: bytes) -> bool:
     if data.startswith(_PNG_START):
         # The first part (IHDR) says 8 bits, gray or RGB; the pixels (IDAT) come next; nothing says how it is turned.
         return data[24:26] in (b"\x08\x00", b"\x08\x02") and data[37:41] == b"IDAT" and b"eXIf" not in data
-    if not data.startswith(b"\xff\xd8\xff"):
+    if not data.startswith(_JPEG_START):
         return False
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -63,7 +63,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--severities", default=config.ValidateConfig.severities,
                      help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
-    run.add_argument("--crop-mode", choices=("auto", *config.CROP_MODES), default="auto",
+    run.add_argument("--crop-mode", choices=config.RUN_CROP_MODES, default=config.AUTO,
                      help="aligned: level eyes, square; paper: the authors' box of the full-range model; auto: paper "
                      "with --protocol paper, else aligned")  # fmt: skip
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,

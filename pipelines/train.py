@@ -12,7 +12,7 @@ from components.summary import summary
 from components.train import train as train_stage
 from components.validate import validate
 from expressnet import code
-from expressnet.config import CropConfig, IngestConfig, PromoteConfig, SplitConfig, ValidateConfig
+from expressnet.config import AUTO, CropConfig, IngestConfig, PromoteConfig, SplitConfig, ValidateConfig
 
 
 @dsl.pipeline(name="expressnet-train", description=__doc__)
@@ -31,7 +31,7 @@ def train(
     epochs: int = 0,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
-    crop_mode: str = "auto",
+    crop_mode: str = AUTO,
     margin: float = CropConfig.margin,
     detector: str = CropConfig.detector,
     pictures: bool = CropConfig.pictures,

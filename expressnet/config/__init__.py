@@ -1,7 +1,7 @@
 """The settings of every stage; the only home of a default."""
 
 from expressnet.config.base import digest_fields
-from expressnet.config.crop import CROP_MODES, DETECTORS, FACE_CHOICES, CropConfig
+from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig
 from expressnet.config.evidence import EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
@@ -9,6 +9,7 @@ from expressnet.config.training import PRESETS, RECIPES, AugmentConfig, TrainCon
 from expressnet.config.validate import ValidateConfig
 
 __all__ = [
+    "AUTO",
     "CROP_MODES",
     "DETECTORS",
     "FACE_CHOICES",
@@ -16,6 +17,7 @@ __all__ = [
     "PRESETS",
     "PROTOCOLS",
     "RECIPES",
+    "RUN_CROP_MODES",
     "AugmentConfig",
     "CropConfig",
     "EvaluateConfig",

@@ -7,8 +7,10 @@ from typing import Any
 
 from expressnet.config.base import require
 
+AUTO = "auto"
 CROP_MODES = ("aligned", "paper")
-DETECTORS = ("auto", "short_range", "full_range")
+RUN_CROP_MODES = (AUTO, *CROP_MODES)  # auto: the one of the split's protocol
+DETECTORS = (AUTO, "short_range", "full_range")
 # Which of several faces is cut out in the mode `aligned`; `paper` takes the first detection, whatever its size.
 FACE_CHOICES = ("largest", "central")
 
@@ -32,7 +34,7 @@ class CropConfig:
     mode: str = "aligned"
     size_px: int = 48
     margin: float = 0.1
-    detector: str = "auto"
+    detector: str = AUTO
     min_score: float = 0.5
     face_choice: str = "largest"
     num_workers: int = 0
@@ -41,7 +43,7 @@ class CropConfig:
     @classmethod
     def of_run(cls, *, mode: str, protocol: str, **settings: Any) -> CropConfig:
         """Returns the settings of a run, in which the mode `auto` is the one of the split's protocol."""
-        if mode == "auto":
+        if mode == AUTO:
             mode = "paper" if protocol == "paper" else "aligned"
         return cls(mode=mode, **settings)
 
@@ -61,6 +63,6 @@ class CropConfig:
     @property
     def detector_model(self) -> str:
         """The BlazeFace model that `detector` stands for."""
-        if self.detector != "auto":
+        if self.detector != AUTO:
             return self.detector
         return "full_range" if self.mode == "paper" else "short_range"
