@@ -7,11 +7,9 @@ is missed.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -19,10 +17,9 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 import numpy as np
 import pyarrow as pa
-from great_expectations.data_context.types.base import ProgressBarsConfig
 
-from benchmarks import bench_split
-from expressnet import manifest, manifest_stream, storage, validate
+from benchmarks import steps, synthetic
+from expressnet import expectations, manifest, manifest_stream, storage, validate
 from expressnet.config.validate import ValidateConfig
 
 MAX_GIB = 2.0
@@ -30,7 +27,7 @@ MAX_RATIO = 1.5
 MAX_GROWTH = 1.3
 SMALL, LARGE, HUGE = 10_000, 1_000_000, 10_000_000
 ROUNDS = 3
-_GROUP_ROWS = 1 << 17
+_MODULE = "benchmarks.bench_validation"
 _USUAL = {"width": 96, "height": 96, "bytes": 4000, "brightness": 120.0, "contrast": 40.0, "copies": 1}
 
 
@@ -38,11 +35,9 @@ def write_dataset(folder: Path, num_rows: int) -> None:
     """Writes what ingest leaves of so many synthetic rows; one in four is of the published test split."""
     (folder / "shards").mkdir(parents=True)
     (folder / "shards" / "0.tar").touch()
-    noise = np.random.default_rng(1)
-    edges = [*range(0, num_rows, _GROUP_ROWS), num_rows]
+    noise = np.random.default_rng(2)
     with manifest_stream.writing(folder, manifest.INGESTED) as writer:
-        for start, stop in pairwise(edges):
-            rows = bench_split._batch(start, stop, num_rows, noise)
+        for rows in synthetic.batches(num_rows, seed=1):
             replaced = {name: [value] * len(rows) for name, value in _USUAL.items()}
             replaced |= {"problem": [""] * len(rows), "subject": [""] * len(rows)}
             replaced["source_split"] = np.where(noise.random(len(rows)) < 0.25, "test", "train").tolist()
@@ -56,48 +51,28 @@ def write_dataset(folder: Path, num_rows: int) -> None:
              "num_duplicates", "num_ignored", "num_forgotten", "num_subjects", "dataset_digest")  # fmt: skip
     storage.write_json(
         folder / "dataset.json",
-        {**dict.fromkeys(names, ""), **info, "classes": list(bench_split._CLASSES), "class_counts": {},
+        {**dict.fromkeys(names, ""), **info, "classes": list(synthetic.CLASSES), "class_counts": {},
          "published_counts": {}, "findings": []},
     )  # fmt: skip
 
 
-def _race_step(folder: Path) -> None:
+def _race(folder: Path) -> None:
     """Prints the seconds of the whole stage and of ten plain expectations on the same rows, in turns."""
     frame = manifest.read(folder)
     config = ValidateConfig()
-    classes = list(bench_split._CLASSES)
-    expectations = [*validate._manifest_suite(classes, config), *validate._image_suite(config),
-                    gxe.ExpectTableRowCountToBeBetween(min_value=1)]  # fmt: skip
-    if len(expectations) != 10:
-        raise ValueError(f"The peer has ten expectations; got {len(expectations)}.")
+    of_all, of_readable, _ = expectations.suites(list(synthetic.CLASSES), config)
+    ten = [*of_all, *of_readable, gxe.ExpectTableRowCountToBeBetween(min_value=1)]
+    if len(ten) != 10:
+        raise ValueError(f"The peer has ten expectations; got {len(ten)}.")
     ours, theirs = [], []
     for number in range(ROUNDS):
         started = time.monotonic()
         validate.run(str(folder), str(folder / f"out{number}"), config)
         ours.append(time.monotonic() - started)
         started = time.monotonic()
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-        asset = context.data_sources.add_pandas("manifest").add_dataframe_asset("manifest")
-        batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-        batch.validate(gx.ExpectationSuite(name="peer", expectations=expectations))
+        expectations.batch_of(frame).validate(gx.ExpectationSuite(name="peer", expectations=ten))
         theirs.append(time.monotonic() - started)
-    print(f"figures {median(ours)} {median(theirs)} {frame.memory_usage(deep=True).sum() / 2**30}")
-
-
-def _check_step(folder: Path) -> None:
-    """Prints the seconds of the stage and this process's peak memory in GiB."""
-    started = time.monotonic()
-    validate.run(str(folder), str(folder / "out"), ValidateConfig())
-    seconds = time.monotonic() - started
-    peak_kib = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-    print(f"figures {seconds} {peak_kib / 2**20}")
-
-
-def _step(name: str, folder: Path) -> list[float]:
-    command = [sys.executable, "-m", "benchmarks.bench_validation", "--step", name, "--folder", str(folder)]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return list(map(float, printed.split("figures ")[1].split()))
+    steps.tell(median(ours), median(theirs), frame.memory_usage(deep=True).sum() / 2**30)
 
 
 def main() -> int:
@@ -107,17 +82,20 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where the rows are written; needs 4 GB for ten million")
     parser.add_argument("--step", choices=("race", "check"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.step:
-        (_race_step if options.step == "race" else _check_step)(options.folder)
+    folder = options.folder
+    if options.step == "race":
+        _race(folder)
         return 0
-    with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
-        folder = Path(scratch)
+    if options.step == "check":
+        steps.measure(lambda: validate.run(str(folder), str(folder / "out"), ValidateConfig()))
+        return 0
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         peaks = {}
         for num_rows in (SMALL, LARGE, options.rows):
-            write_dataset(folder / str(num_rows), num_rows)
-            seconds, peaks[num_rows] = _step("check", folder / str(num_rows))
+            write_dataset(Path(scratch, str(num_rows)), num_rows)
+            seconds, peaks[num_rows] = steps.run(_MODULE, "check", Path(scratch, str(num_rows)))
             print(f"{num_rows:,} rows checked: {peaks[num_rows]:.2f} GiB at the peak, {seconds:.0f} s", flush=True)
-        ours, theirs, frame_gib = _step("race", folder / str(LARGE))
+        ours, theirs, frame_gib = steps.run(_MODULE, "race", Path(scratch, str(LARGE)))
     growth = max(0.0, peaks[LARGE] - frame_gib) / peaks[SMALL]
     print(f"{options.rows:,} rows: {peaks[options.rows]:.2f} GiB, asked: at most {MAX_GIB}")
     print(

@@ -24,19 +24,17 @@ _NUM_MUTANTS = 5000
 _MEASURE = """
 import sys, time
 from pathlib import Path
+from benchmarks import steps
 from expressnet import sources
 from expressnet.config import IngestConfig
 
-def peak_kib():
-    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-
-before_kib, started = peak_kib(), time.process_time()
+before_gib, started = steps.peak_gib(), time.process_time()
 try:
     sources.locate(sys.argv[1], Path(sys.argv[2]), IngestConfig(max_files=50_000)).fetch()
     reason = ""
 except ValueError as error:
     reason = str(error)
-print(time.process_time() - started, (peak_kib() - before_kib) / 1024, reason, sep="|")
+print(time.process_time() - started, 1024 * (steps.peak_gib() - before_gib), reason, sep="|")
 """
 
 

@@ -178,16 +178,13 @@ def _figure(what: str, value: int, expected: int) -> tuple[str, bool]:
 # The peak is a process's own from its start on, so that each file has one.
 _MEASURE = """
 import sys, time
-from pathlib import Path
+from benchmarks import steps
 from expressnet import images
 
-def peak_kib():
-    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
-
 data = sys.stdin.buffer.read()
-before_kib, started = peak_kib(), time.process_time()
+before_gib, started = steps.peak_gib(), time.process_time()
 problem = images.inspect(data).problem
-print(time.process_time() - started, (peak_kib() - before_kib) / 1024, problem, sep="|")
+print(time.process_time() - started, 1024 * (steps.peak_gib() - before_gib), problem, sep="|")
 """
 
 

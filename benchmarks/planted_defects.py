@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,11 @@ PLANTED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     ),
     "unreadable": (_set(clean_rows(400), problem=(3, "empty")), {}, r"happy/3\.png \(empty\)"),
 }  # fmt: skip
+
+
+def in_parts(rows: pd.DataFrame, size: int) -> Callable[[list[str]], Iterator[pd.DataFrame]]:
+    """Returns what yields columns of the rows, so many rows at a time."""
+    return lambda columns: (rows[columns].iloc[start : start + size] for start in range(0, len(rows), size))
 
 
 def clean_draw(seed: int) -> pd.DataFrame:

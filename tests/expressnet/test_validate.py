@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import planted_defects
-from benchmarks.planted_defects import INFO, PLANTED, clean_rows
+from benchmarks.planted_defects import INFO, PLANTED, clean_rows, in_parts
 from expressnet import html, ingest, manifest, shards, storage, validate
 from expressnet.config import IngestConfig, ValidateConfig
 
@@ -17,14 +17,9 @@ def _with(column, value, places=(3,)):
     return rows
 
 
-def _in_parts(rows, size):
-    """The rows in parts of so many."""
-    return lambda columns: (rows[columns].iloc[start : start + size] for start in range(0, len(rows), size))
-
-
 def _found(rows, config=None, info=INFO):
     """Findings by check, of those that did not pass, and what they do."""
-    checks = validate.check(_in_parts(rows, 7), info, config or ValidateConfig(min_per_class=5))
+    checks = validate.check(in_parts(rows, 13), info, config or ValidateConfig(min_per_class=5))
     return {one["id"]: (one["result"], one["finding"]) for one in checks if one["result"] != "passed"}
 
 
@@ -171,7 +166,7 @@ def test_the_user_may_change_what_a_failed_check_does(severity):
 )
 def test_a_mistyped_severity_is_refused(severities, message):
     with pytest.raises(ValueError, match=message):
-        validate.check(_in_parts(clean_rows(), 20), INFO, ValidateConfig(severities=severities))
+        validate.check(in_parts(clean_rows(), 20), INFO, ValidateConfig(severities=severities))
 
 
 def test_clean_data_raise_no_alarm():
