@@ -11,6 +11,7 @@ OUT ?= out
 SEED ?= 52
 LIMIT ?= 0
 EPOCHS ?= 0
+PRECISION ?= float32
 ACCEPT_LICENCE ?=
 LABEL_MODE ?= majority
 SEVERITIES ?=
@@ -21,7 +22,7 @@ SHA256 ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS INTENDED_USE \
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES CROP_MODE SPLIT_FILE SHA256
 
 PYTHON := .venv/bin/python
@@ -31,7 +32,7 @@ READY := .venv/.ready-$(EXTRA)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -42,7 +43,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
-	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" \
+	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
 	  --severities "$$SEVERITIES" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
 

@@ -68,11 +68,14 @@ class Bundle:
         self._with_gates = expressnet.with_gates(self.model)
 
     def predict(self, pixels: np.ndarray) -> Prediction:
-        """Predicts uint8[n, size_px, size_px, 3] RGB crops."""
-        batches = [
-            self._with_gates.predict_on_batch(
-                crops.as_input(pixels[start : start + _BATCH], self.preprocess["channel_order"])
-            )
-            for start in range(0, len(pixels), _BATCH)
-        ]
+        """Predicts uint8[n, size_px, size_px, 3] RGB crops; where the recipe says so, with their mirror images."""
+        batches = [self._predict(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
         return Prediction(*(np.concatenate(outputs) for outputs in zip(*batches, strict=True)))
+
+    def _predict(self, pixels: np.ndarray) -> list[np.ndarray]:
+        images = crops.as_input(pixels, self.preprocess["channel_order"])
+        outputs = self._with_gates.predict_on_batch(images)
+        if not self.preprocess["test_time_flip"]:
+            return outputs
+        mirrored = self._with_gates.predict_on_batch(images[:, :, ::-1])
+        return [(one + other) / 2 for one, other in zip(outputs, mirrored, strict=True)]

@@ -56,6 +56,8 @@ class Cropper:
         found = self._detector.detect(rgb)
         if self._config.mode == "paper":
             return self._cut_paper(rgb, found)
+        if self._config.mode == "whole":
+            return self._whole(rgb, choose(found, self._config.face_choice, rgb.shape[:2]), len(found))
         if tiles.needed(found, rgb.shape[:2]):
             found = tiles.each_once(found + tiles.detect(self._detector, rgb, _TILE_MIN_SCORE))
         face = choose(found, self._config.face_choice, rgb.shape[:2], given_box_xyxy)
@@ -65,25 +67,25 @@ class Cropper:
             left, top, right, bottom = given_box_xyxy
             square = squares.around((left, top, right, bottom), self._config.margin)
         else:
-            return self._whole(rgb, len(found))
+            return self._whole(rgb, None, len(found))
         pixels = squares.cut(rgb, square, self._config.size_px)
         return Cut(pixels, _facts(face, len(found), square.box_xyxy, square.angle_deg))
 
     def _cut_paper(self, rgb: np.ndarray, found: list[Face]) -> Cut:
         if not found:
-            return self._whole(rgb, 0)
+            return self._whole(rgb, None, 0)
         box_xyxy = squares.paper_box(found[0], (rgb.shape[0], rgb.shape[1]))
         pixels = squares.cut_paper(rgb, box_xyxy, self._config.size_px)
         return Cut(pixels, _facts(found[0], len(found), box_xyxy, 0.0))
 
-    def _whole(self, rgb: np.ndarray, num_faces: int) -> Cut:
+    def _whole(self, rgb: np.ndarray, face: Face | None, num_faces: int) -> Cut:
         height, width = rgb.shape[:2]
         box_xyxy = (0, 0, width, height)
         pixels = (
             squares.cut_paper(rgb, box_xyxy, self._config.size_px) if self._config.mode == "paper"
             else squares.whole(rgb, self._config.size_px)
         )  # fmt: skip
-        return Cut(pixels, _facts(None, num_faces, box_xyxy, 0.0))
+        return Cut(pixels, _facts(face, num_faces, box_xyxy, 0.0))
 
 
 def choose(

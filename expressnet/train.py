@@ -63,7 +63,7 @@ def _fit(
     tf.config.experimental.enable_op_determinism()
     steps = max(1, len(data.train_targets) // config.batch_size)
     with _strategy().scope():
-        model = expressnet.build(presets.PRESETS[config.preset], len(data.classes), config.seed)
+        model = expressnet.build(presets.PRESETS[config.preset], len(data.classes), config.seed, config.precision)
         model.compile(
             optimizer=_optimizer(config, steps),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
@@ -83,9 +83,9 @@ def _fit(
             checkpoints.save(model, state)
             _log_epoch(writer, state.history[-1])
     writer.close()
-    for variable, value in zip(model.weights, state.best_weights, strict=True):
-        variable.assign(value)
-    return state, model
+    chosen = expressnet.build(presets.PRESETS[config.preset], len(data.classes), config.seed)
+    chosen.set_weights(state.best_weights)
+    return state, chosen
 
 
 def _devices() -> list[str]:
@@ -104,7 +104,7 @@ def _announce(model: keras.Model, data: Data, config: TrainConfig, state: checkp
     devices = [name.removeprefix("/device:") for name in _devices()]
     console.say(
         f"preset {config.preset}: {counts['total']:,} parameters, backbone from scratch, "
-        f"{', '.join(devices)}, batch {config.batch_size}, seed {config.seed}"
+        f"{', '.join(devices)}, batch {config.batch_size}, {config.precision}, seed {config.seed}"
     )
     console.say(
         f"{len(data.train_targets):,} training images, {config.epochs} epochs; the best epoch by "
@@ -184,7 +184,7 @@ def _preprocess(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
     preset = presets.PRESETS[config.preset]
     return {
         "size_px": preset.size_px, "channel_order": preset.channel_order, "scale": "pixel / 255",
-        "crop": split["crops"]["config"],
+        "test_time_flip": config.test_time_flip, "crop": split["crops"]["config"],
     }  # fmt: skip
 
 

@@ -61,11 +61,13 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
                      help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
+    run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
+                     help="of training: 16 bits are faster where the processor has them")  # fmt: skip
     run.add_argument("--severities", default=config.ValidateConfig.severities,
                      help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
     run.add_argument("--crop-mode", choices=config.RUN_CROP_MODES, default=config.AUTO,
-                     help="aligned: level eyes, square; paper: the authors' box of the full-range model; auto: paper "
-                     "with --protocol paper, else aligned")  # fmt: skip
+                     help="aligned: level eyes, square; paper: the authors' box of the full-range model; whole: the "
+                     "image as it is; auto: paper with --protocol paper, else aligned")  # fmt: skip
     run.add_argument("--margin", type=float, default=config.CropConfig.margin,
                      help="of aligned: context around a face, in face widths")  # fmt: skip
     run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)

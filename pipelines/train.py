@@ -12,7 +12,7 @@ from components.summary import summary
 from components.train import train as train_stage
 from components.validate import validate
 from expressnet import code
-from expressnet.config import AUTO, CropConfig, IngestConfig, PromoteConfig, SplitConfig, ValidateConfig
+from expressnet.config import AUTO, CropConfig, IngestConfig, PromoteConfig, SplitConfig, TrainConfig, ValidateConfig
 
 
 @dsl.pipeline(name="expressnet-train", description=__doc__)
@@ -29,6 +29,7 @@ def train(
     split_file: str = SplitConfig.split_file,
     split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
+    precision: str = TrainConfig.precision,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
     crop_mode: str = AUTO,
@@ -52,9 +53,11 @@ def train(
         split_file: a split.csv that another run wrote, used instead of a draw.
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
+        precision: float32, mixed_bfloat16 or mixed_float16.
         min_per_class: fewest examples of a class that pass validation.
         severities: what failed checks of the data do, as `copies=off,exposure=stop`.
-        crop_mode: aligned (level eyes, square), paper (the authors' own box) or auto, the one of the protocol.
+        crop_mode: aligned (level eyes, square), paper (the authors' own box), whole (the image as it is) or auto, the
+            one of the protocol.
         margin: of aligned: context around a face, in face widths.
         detector: BlazeFace model: auto, short_range or full_range.
         pictures: whether the crops' page shows some, where the data set's licence allows it.
@@ -87,7 +90,7 @@ def train(
 
         trained = train_stage(
             faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, workspace=workspace,
+            seed=seed, epochs=epochs, precision=precision, workspace=workspace,
         )  # fmt: skip
         evaluated = evaluate(
             model=trained.outputs["model"], faces=faces, splits=splits,

@@ -8,7 +8,7 @@ from typing import Any
 from expressnet.config.base import require
 
 AUTO = "auto"
-CROP_MODES = ("aligned", "paper")
+CROP_MODES = ("aligned", "paper", "whole")
 RUN_CROP_MODES = (AUTO, *CROP_MODES)  # auto: the one of the split's protocol
 DETECTORS = (AUTO, "short_range", "full_range")
 # Which of several faces is cut out in the mode `aligned`; `paper` takes the first detection, whatever its size.
@@ -20,7 +20,8 @@ class CropConfig:
     """How a face is cut out of a photograph.
 
     Attributes:
-        mode: `aligned` turns the eye line level and cuts a square; `paper` is the authors' upright box.
+        mode: `aligned` turns the eye line level and cuts a square; `paper` is the authors' upright box; `whole` keeps
+            the whole image, for data sets of faces that are cut out already.
         size_px: side of the square output, pixels.
         margin: of `aligned`: context kept on every side, in face widths.
         detector: BlazeFace model; `auto` is short_range for `aligned`, the right one for portraits and tight crops,

@@ -1,5 +1,6 @@
 """ExpressNet-MoE: two convolutional extractors, a residual backbone and two mixtures of experts."""
 
+import contextlib
 from collections.abc import Iterator
 
 import keras
@@ -11,7 +12,7 @@ EXPRESSION_MOE = "moe_expression"
 CNN_MOE = "moe_cnn"
 
 
-def build(preset: presets.Preset, num_classes: int, seed: int) -> keras.Model:
+def build(preset: presets.Preset, num_classes: int, seed: int, precision: str = "float32") -> keras.Model:
     """Builds the network of arXiv preprint "ExpressNet-MoE" (10 October 2025) at a preset's size.
 
     Initial weights and dropout are functions of `seed` alone; no global generator is read or set.
@@ -20,6 +21,8 @@ def build(preset: presets.Preset, num_classes: int, seed: int) -> keras.Model:
         preset: the numbers, such as `presets.PRESETS["small"]`.
         num_classes: expressions to tell apart, at least 2.
         seed: of all random numbers.
+        precision: Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16". Variables, convolutions through
+            the FFT and the classifier are float32 in all of them.
 
     Returns:
         a model from images float32 [batch, size, size, 3] in 0..1, channels in the preset's order, to
@@ -30,7 +33,11 @@ def build(preset: presets.Preset, num_classes: int, seed: int) -> keras.Model:
     """
     if num_classes < 2:
         raise ValueError(f"num_classes must be at least 2; got {num_classes}.")
-    seeds = _seed_stream(seed)
+    with _dtype_policy(precision):
+        return _connect(preset, num_classes, _seed_stream(seed))
+
+
+def _connect(preset: presets.Preset, num_classes: int, seeds: Iterator[int]) -> keras.Model:
     images = keras.Input((preset.size_px, preset.size_px, 3), name="images")
     cnnfe1_features = feature_extractors.build_cnnfe1(preset, seeds)(images)
     cnnfe2_features = feature_extractors.build_cnnfe2(preset, seeds)(images)
@@ -66,6 +73,17 @@ def parameter_counts(model: keras.Model) -> dict[str, int]:
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     total = sum(parts.values())
     return {**parts, "total": total, "trainable": trainable, "non_trainable": total - trainable}
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Makes `name` the dtype policy of the layers that are made meanwhile."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _seed_stream(seed: int) -> Iterator[int]:
