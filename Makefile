@@ -15,6 +15,7 @@ PRECISION ?= float32
 ACCEPT_LICENCE ?=
 LABEL_MODE ?= majority
 SEVERITIES ?=
+COMPARE_WITH ?=
 SPLIT_FILE ?=
 CROP_MODE ?= auto
 PICTURES ?=
@@ -23,7 +24,7 @@ INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION INTENDED_USE \
-  ACCEPT_LICENCE LABEL_MODE SEVERITIES CROP_MODE SPLIT_FILE SHA256
+  ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
@@ -32,7 +33,7 @@ READY := .venv/.ready-$(EXTRA)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -44,7 +45,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
-	  --severities "$$SEVERITIES" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
+	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
 
 datasets: $(READY) ## list the data sets, their layouts, licences and expected counts

@@ -6,7 +6,7 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def validate(
     photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, min_per_class: int, severities: str,
-    validation: dsl.Output[dsl.Artifact], validation_report: dsl.Output[dsl.HTML],
+    compare_with: str, validation: dsl.Output[dsl.Artifact], validation_report: dsl.Output[dsl.HTML],
 ):  # fmt: skip
     """Stops the run if the data would spoil the result."""
     import shutil
@@ -16,7 +16,7 @@ def validate(
     with console.stage("validate", "Checking the data with Great Expectations") as journal:
         from expressnet import validate
 
-        settings = config.ValidateConfig(min_per_class=min_per_class, severities=severities)
+        settings = config.ValidateConfig(min_per_class=min_per_class, severities=severities, compare_with=compare_with)
         report = validate.run(photos.path, validation.path, settings)
         journal.update(report)
     validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)

@@ -18,12 +18,14 @@ picture up to 4. 256 bits tell no better at twice the room.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 HASH_BITS = 128
+COLOUR_BINS = 32
 # Two pictures within so many bits are the same picture again; see above. False joins cost more than missed crops:
 # they glue splits together.
 MAX_DISTANCE = 10
@@ -59,6 +61,29 @@ def of(rgb: np.ndarray) -> Fingerprint:
     # 16 bits hold the Laplacian of 8-bit pixels exactly, and a photograph of 64 MP in a quarter of the memory.
     deviation = float(cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S))[1][0, 0])
     return Fingerprint(pixel_sha256(rgb), perceptual_hash(gray), brightness, contrast, deviation**2)
+
+
+def colours(rgb: np.ndarray) -> bytes:
+    """Returns how the values of red, green and blue are distributed: shares of the pixels in 65,535ths.
+
+    Returns:
+        uint16[3, COLOUR_BINS], little-endian.
+    """
+    counts = [cv2.calcHist([rgb], [channel], None, [COLOUR_BINS], [0, 256]).ravel() for channel in range(3)]
+    shares = np.array(counts) * (65_535 / (rgb.shape[0] * rgb.shape[1]))
+    return shares.round().astype("<u2").tobytes()
+
+
+def mean_colours(each: Iterable[bytes]) -> list[list[float]]:
+    """Returns the mean of `colours` over images, b"" left out: float[3, COLOUR_BINS], each line summing to 1.
+
+    [] if there is none.
+    """
+    total = np.zeros(3 * COLOUR_BINS)
+    for one in filter(None, each):
+        total += np.frombuffer(one, "<u2")
+    lines = total.reshape(3, COLOUR_BINS)
+    return (lines / lines.sum(axis=1, keepdims=True)).round(6).tolist() if total.any() else []
 
 
 def pixel_sha256(rgb: np.ndarray) -> str:

@@ -53,6 +53,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
+def details(summary: str, *parts: str) -> str:
+    """Returns parts, HTML already, that open on a click; they are printed."""
+    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+
+
 def _shown(cell: Any) -> str:
     is_count = isinstance(cell, int) and not isinstance(cell, bool)
     if isinstance(cell, float):

@@ -9,7 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from expressnet import code, console, datasets, forgotten, manifest, merging, reading, shards, sources, storage
+from expressnet import (
+    code,
+    console,
+    datasets,
+    fingerprint,
+    forgotten,
+    manifest,
+    merging,
+    reading,
+    shards,
+    sources,
+    storage,
+)
 from expressnet.config.base import digest_fields
 from expressnet.config.ingest import IngestConfig
 from expressnet.datasets.base import About, Record, Source, uri_or_default
@@ -84,15 +96,18 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
         )
     if config.limit:
         kept = merging.stratified_sample(kept, config.limit)
+    colours = fingerprint.mean_colours(kept.pop("colours"))
     digest = manifest.dataset_digest(kept, source.dataset_id, source.classes)
     info = _info(source, config, kept, conflicts, digest) | {
         "num_records": len(facts), "num_forgotten": len(read) - len(facts),
-        "num_cross_split_twins": merging.num_cross_split_twins(facts),
+        "num_cross_split_twins": merging.num_cross_split_twins(facts), "colours": colours,
     }  # fmt: skip
     out_dir = store / digest
     with storage.lock(store / f"{digest}.lock", wait=True):
         if (out_dir / INFO_FILE).exists():
             console.say(f"already stored as {digest[:8]}")
+            if storage.read_json(out_dir / INFO_FILE) != info:
+                storage.write_json(out_dir / INFO_FILE, info)  # after `forget`, which can't know all of it
         else:
             partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
             with storage.removed_on_error(partial):
@@ -128,7 +143,7 @@ def _info(
 
 def _plain(info: dict[str, Any]) -> dict[str, Any]:
     """Flattens the report to what a run view can show; `dataset.json` has all of it."""
-    report = {key: value for key, value in info.items() if key not in ("findings", "published_counts")}
+    report = {key: value for key, value in info.items() if key not in ("findings", "published_counts", "colours")}
     return {
         key: ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict)
         else ", ".join(value) if isinstance(value, list) else value

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from expressnet import console, fingerprint, images, storage, workers
@@ -22,8 +23,8 @@ def read_all(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, Record]
     """Reads every record once.
 
     Returns:
-        The facts, one row per record with the columns of the manifest but `copies` and the place in a shard; and a
-        record to read each sha256 from.
+        The facts, one row per record with the columns of the manifest but `copies` and the place in a shard, and with
+        `colours` (see expressnet.fingerprint); and a record to read each sha256 from.
     """
     frames: list[pd.DataFrame] = []
     rows: list[dict[str, Any]] = []
@@ -35,7 +36,7 @@ def read_all(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, Record]
     bar = console.progress(examined, total=len(records), unit="images")
     for record, result in zip(records, bar, strict=True):
         if isinstance(result, workers.Failure):
-            result = _row(record, record.read(), images.refused(result.reason), fingerprint.NONE)
+            result = _row(record, record.read(), images.refused(result.reason), None)
         rows.append(result)
         by_sha256.setdefault(result["sha256"], record)
         if len(rows) == _ROWS_AT_ONCE:
@@ -55,16 +56,27 @@ def _examine(record: Record) -> dict[str, Any]:
     """Reads and decodes one record; runs in a process of its own, because the bytes may come from anywhere."""
     data = record.read()
     facts, rgb = images.examine(data)
-    return _row(record, data, facts, fingerprint.NONE if rgb is None else fingerprint.of(rgb))
+    return _row(record, data, facts, rgb)
 
 
-def _row(record: Record, data: bytes, facts: images.Facts, seen: fingerprint.Fingerprint) -> dict[str, Any]:
-    box = images.upright_box(record.given_box_xyxy, facts)
+def _row(record: Record, data: bytes, facts: images.Facts, rgb: np.ndarray | None) -> dict[str, Any]:
+    seen = fingerprint.NONE if rgb is None else fingerprint.of(rgb)
     return {
         "sha256": storage.bytes_sha256(data), "label": record.label, "source_split": record.source_split,
         "subject": record.subject, "source_uri": record.uri, "generation": record.generation,
-        "given_box_xyxy": box or (), "target": record.target,
+        "given_box_xyxy": _given_box(record, facts) or (), "target": record.target,
         "attributes": json.dumps(record.attributes, sort_keys=True) if record.attributes else "",
         "bytes": len(data), "format": facts.format, "width": facts.width, "height": facts.height,
         "problem": facts.problem, **seen._asdict(),
+        "colours": b"" if rgb is None else fingerprint.colours(rgb),
     }  # fmt: skip
+
+
+def _given_box(record: Record, facts: images.Facts) -> images.Box | None:
+    """Returns the source's own box, pixels of the upright image."""
+    if record.given_box_shares is None:
+        return images.upright_box(record.given_box_xyxy, facts)
+    left, top, right, bottom = record.given_box_shares
+    width, height = facts.width, facts.height
+    box = round(left * width), round(top * height), round(right * width), round(bottom * height)
+    return box if box[0] < box[2] and box[1] < box[3] else None

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot
 from matplotlib.figure import Figure
 
-from expressnet import html
+from expressnet import html, plots
 from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 
@@ -23,10 +18,10 @@ def render(evaluation: dict[str, Any], history: pd.DataFrame, provenance: dict[s
     return html.page(
         f"ExpressNet-MoE on {evaluation['dataset_id']}",
         _headline(evaluation)
-        + html.section("Confusion matrix", _picture(plot_confusion(evaluation), "Confusion matrix, rows are true"),
+        + html.section("Confusion matrix", plots.picture(plot_confusion(evaluation), "Confusion matrix, rows are true"),
                        _confusion_table(evaluation))
         + html.section("Per class", _class_table(evaluation))
-        + html.section("Training", _picture(plot_history(history), "Loss and accuracy by epoch"),
+        + html.section("Training", plots.picture(plots.history(history), "Loss and accuracy by epoch"),
                        html.table(list(history.columns), _cells(history)))
         + html.section("Data and crops", _data_table(evaluation, classes))
         + html.section(
@@ -87,7 +82,7 @@ def _expert_part(name: str, gates: list[list[float]], classes: list[str]) -> str
     experts = [f"expert {number}" for number in range(1, len(gates[0]) + 1)]
     return (
         html.paragraph(f"Mixture {name}")
-        + _picture(plot_experts(np.array(gates), classes, experts), f"Gates of the mixture {name} by class")
+        + plots.picture(plot_experts(np.array(gates), classes, experts), f"Gates of the mixture {name} by class")
         + html.table(("class", *experts), [(label, *row) for label, row in zip(classes, gates, strict=True)])
     )
 
@@ -105,48 +100,16 @@ def _cells(frame: pd.DataFrame) -> list[list[Any]]:
     return [list(row) for row in frame.astype({"epoch": int}).itertuples(index=False)]
 
 
-def _picture(figure: Figure, alt: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
-    pyplot.close(figure)
-    return html.png(buffer.getvalue(), alt)
-
-
 def plot_confusion(evaluation: dict[str, Any]) -> Figure:
     """Draws the matrix with row shares as colour and counts as text."""
     counts, classes = np.array(evaluation["confusion"]), evaluation["classes"]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    return _heat_map(shares, classes, classes, [[f"{count:,}" for count in row] for row in counts],
-                     ("predicted", "true"))  # fmt: skip
+    return plots.heat_map(shares, classes, classes, [[f"{count:,}" for count in row] for row in counts],
+                          ("predicted", "true"))  # fmt: skip
 
 
 def plot_experts(gates: np.ndarray, classes: list[str], experts: list[str]) -> Figure:
     """Draws mean gates float[classes, experts]."""
-    return _heat_map(gates, experts, classes, [[f"{gate:.2f}" for gate in row] for row in gates], ("", "true class"))
-
-
-def _heat_map(
-    shares: np.ndarray, columns: list[str], rows: list[str], texts: list[list[str]], axes: tuple[str, str]
-) -> Figure:
-    figure, axis = pyplot.subplots(figsize=(1.2 + 0.85 * len(columns), 1 + 0.5 * len(rows)))
-    axis.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right")
-    axis.set_yticks(range(len(rows)), rows)
-    axis.set_xlabel(axes[0])
-    axis.set_ylabel(axes[1])
-    for (row, column), share in np.ndenumerate(shares):
-        axis.text(column, row, texts[row][column], ha="center", va="center", color="white" if share > 0.5 else "black")
-    return figure
-
-
-def plot_history(history: pd.DataFrame) -> Figure:
-    """Draws loss and accuracy of the training and the selection split by epoch."""
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2))
-    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
-        axis.plot(history["epoch"], history[f"train_{name}"], label="train")
-        axis.plot(history["epoch"], history[name], label="selection")
-        axis.set_xlabel("epoch")
-        axis.set_title(name)
-        axis.grid(alpha=0.3)
-        axis.legend()
-    return figure
+    return plots.heat_map(
+        gates, experts, classes, [[f"{gate:.2f}" for gate in row] for row in gates], ("", "true class")
+    )

@@ -158,4 +158,5 @@ def _info(info: dict[str, Any], frame: pd.DataFrame, kept: pd.DataFrame) -> dict
         "num_forgotten": info["num_forgotten"] + num_records,
         **merging.counts(kept),
         "findings": findings,
+        "colours": [],  # their part in the mean can't be taken out
     }

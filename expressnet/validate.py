@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from expressnet import compact, console, expectations, html, manifest, manifest_stream, shards, storage
+from expressnet import compact, console, expectations, manifest, manifest_stream, shards, storage, validation_report
 from expressnet.config.validate import ValidateConfig
 from expressnet.set_checks import SET_CHECKS, SetCheck
 
 REPORT_FILE = "report.html"
-_WORDS = {"passed": "passed", "warn": "warning", "stop": "FAILED"}
 RESULT_FILE = "validation.json"
 Batches = Callable[[list[str]], Iterator[pd.DataFrame]]
 _COLUMNS = [
@@ -42,9 +41,11 @@ def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any
     """
     dataset = Path(dataset_dir)
     info = storage.read_json(dataset / "dataset.json")
+    other = _other(dataset.parent, config.compare_with) if config.compare_with else None
     with manifest_stream.reading(dataset, manifest.INGESTED) as file:
         _require_shards(dataset, file)
         checks = check(functools.partial(_batches, file), info, config)
+        found = validation_report.Distributions.of(functools.partial(_batches, file))
     failed = [one for one in checks if one["result"] == "stop"]
     warned = [one for one in checks if one["result"] == "warn"]
     console.say(f"{len(checks) - len(failed) - len(warned)} of {len(checks)} checks passed")
@@ -55,12 +56,29 @@ def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any
         shutil.rmtree(target, ignore_errors=True)  # of the last try
     with storage.committed_dir(target) as partial:
         storage.write_json(partial / RESULT_FILE, {"dataset_digest": info["dataset_digest"], "checks": checks})
-        storage.write_bytes(partial / REPORT_FILE, render(info, checks).encode())
+        storage.write_bytes(partial / REPORT_FILE, validation_report.render(info, checks, found, other).encode())
     if failed:
         listed = "\n".join(f"- {one['title']}: {one['finding']} [{one['id']}]" for one in failed)
         raise ValueError(f"The data did not pass validation:\n{listed}\nThe whole report: {target / REPORT_FILE}")
     return {"num_checks": len(checks), "num_failed": 0, "num_warnings": len(warned),
             "dataset_digest": info["dataset_digest"]}  # fmt: skip
+
+
+def _other(store: Path, digest: str) -> dict[str, Any]:
+    """Returns dataset.json of the stored data set whose digest begins so.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
+    known = {path.parent.name: storage.read_json(path) for path in sorted(store.glob("*/dataset.json"))}
+    found = [info for name, info in known.items() if name.startswith(digest)]
+    if len(found) != 1:
+        listed = ", ".join(f"{name[:8]} ({info['dataset_id']})" for name, info in known.items())
+        raise ValueError(
+            f"compare_with={digest} must be the first digits of one data set's digest; {len(found)} begin so. "
+            f"Ingested in this workspace are: {listed}."
+        )
+    return found[0]
 
 
 def _require_shards(dataset: Path, file: pq.ParquetFile) -> None:
@@ -156,24 +174,3 @@ def _rows_at(places: set[int], batches: Batches) -> dict[int, pd.Series]:
         found |= {place: rows.iloc[place - start] for place in places if start <= place < start + len(rows)}
         start += len(rows)
     return found
-
-
-def render(info: dict[str, Any], checks: list[dict[str, Any]]) -> str:
-    """Returns the page: what came in, and what each check found."""
-    facts = [(key.replace("_", " "), info[key]) for key in (
-        "dataset_id", "layout", "licence", "licence_accepted", "num_records", "num_examples", "num_duplicates",
-        "num_cross_split_twins", "num_conflicting", "num_conflict_groups", "num_ignored", "num_forgotten",
-        "num_subjects", "dataset_digest",
-    )]  # fmt: skip
-    return html.page(
-        f"Validation of {info['dataset']}",
-        html.section("Data", html.table(("", ""), facts))
-        + html.section("Classes", html.table(("class", "examples"), info["class_counts"].items()))
-        + html.section(
-            "Checks",
-            html.table(
-                ("check", "result", "finding"),
-                [(one["title"], _WORDS[one["result"]], one["finding"]) for one in checks],
-            ),
-        ),
-    )

@@ -65,6 +65,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
     run.add_argument("--severities", default=config.ValidateConfig.severities,
                      help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
+    run.add_argument("--compare-with", default="", metavar="DIGEST",
+                     help="first digits of another ingested data set's digest: show the colours of both")  # fmt: skip
     run.add_argument("--crop-mode", choices=config.RUN_CROP_MODES, default=config.AUTO,
                      help="aligned: level eyes, square; paper: the authors' box of the full-range model; whole: the "
                      "image as it is; auto: paper with --protocol paper, else aligned")  # fmt: skip

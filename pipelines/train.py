@@ -32,6 +32,7 @@ def train(
     precision: str = TrainConfig.precision,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
+    compare_with: str = ValidateConfig.compare_with,
     crop_mode: str = AUTO,
     margin: float = CropConfig.margin,
     detector: str = CropConfig.detector,
@@ -56,6 +57,7 @@ def train(
         precision: float32, mixed_bfloat16 or mixed_float16.
         min_per_class: fewest examples of a class that pass validation.
         severities: what failed checks of the data do, as `copies=off,exposure=stop`.
+        compare_with: first digits of another data set's digest, to show the colours of both side by side.
         crop_mode: aligned (level eyes, square), paper (the authors' own box), whole (the image as it is) or auto, the
             one of the protocol.
         margin: of aligned: context around a face, in face widths.
@@ -74,7 +76,7 @@ def train(
 
         checked = validate(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
-            min_per_class=min_per_class, severities=severities,
+            min_per_class=min_per_class, severities=severities, compare_with=compare_with,
         )  # fmt: skip
         cropped = crop(
             photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),

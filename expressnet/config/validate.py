@@ -19,6 +19,7 @@ class ValidateConfig:
         max_side_px: largest width and height of an image, pixels.
         max_bytes: largest file.
         max_unreadable: largest share of files that are no image, 0..1; fewer are left out with a warning.
+        compare_with: first digits of the digest of another data set of the workspace, whose colours are shown beside.
         severities: what failed checks do, as `copies=off,exposure=stop`; those not named keep their own severity.
     """
 
@@ -27,6 +28,7 @@ class ValidateConfig:
     max_side_px: int = 12_000
     max_bytes: int = 64 * 2**20
     max_unreadable: float = 0.01
+    compare_with: str = ""
     severities: str = ""
 
     def __post_init__(self) -> None:

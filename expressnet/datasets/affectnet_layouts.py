@@ -193,7 +193,7 @@ def _has_yolo(tree: Tree) -> bool:
 
 
 def _yolo(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
-    """Codes are alphabetical here. The box is not handed on: it is given in fractions of an unread image."""
+    """Codes are alphabetical here, and the face box comes in shares of the image."""
     for file in tree.files:
         match = _YOLO_PICTURE.match(file.path)
         if match is None:
@@ -209,7 +209,25 @@ def _yolo(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
             code = _whole(faces[0][0], text.path)
             if len(faces[0]) != 5 or not 0 <= code < len(YOLO_CODES):
                 raise ValueError(f"{text.path}: expected `class cx cy w h` with a class 0..7; got {lines[0][:80]!r}.")
-            yield Record.of_file(file, label=YOLO_CODES[code], source_split=_SPLITS[match[1]])
+            yield Record.of_file(
+                file, label=YOLO_CODES[code], source_split=_SPLITS[match[1]],
+                given_box_shares=_yolo_box(faces[0][1:], text.path),
+            )  # fmt: skip
+
+
+def _yolo_box(cells: list[str], place: str) -> tuple[float, float, float, float]:
+    """Turns centre and size into left, top, right, bottom; what leaves the image by rounding is cut off."""
+    try:
+        x, y, width, height = map(float, cells)
+        is_box = 0 <= x <= 1 and 0 <= y <= 1 and 0 < width <= 1 and 0 < height <= 1
+    except ValueError:
+        is_box = False
+    if not is_box:
+        raise ValueError(
+            f"{place}: expected `class cx cy w h` with the box in shares of the image, 0..1; got "
+            f"{' '.join(cells)[:80]!r}. Are they pixels, or a segmentation?"
+        )
+    return max(0, x - width / 2), max(0, y - height / 2), min(1, x + width / 2), min(1, y + height / 2)
 
 
 def _has_folders(tree: Tree) -> bool:

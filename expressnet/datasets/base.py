@@ -56,6 +56,7 @@ class Record:
         read: returns the original bytes; picklable.
         generation: of the object in a bucket, "" elsewhere.
         given_box_xyxy: the face box that the source gives, pixels of the stored (not turned) image; None: none.
+        given_box_shares: the same where the source gives it as shares of the upright image's width and height, 0..1.
         target: probability of every class in the order of Source.classes; () where the label is certain.
         attributes: what else the source says of the person (gender, race, age).
     """
@@ -67,6 +68,7 @@ class Record:
     read: Callable[[], bytes]
     generation: str = ""
     given_box_xyxy: tuple[int, int, int, int] | None = None
+    given_box_shares: tuple[float, float, float, float] | None = None
     target: tuple[float, ...] = ()
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

@@ -73,7 +73,12 @@ def _scan_official(tree: Tree, findings: Findings) -> tuple[str, list[Record]]:
     folder = next((f for f in ("Image/aligned", "Image/original") if any(_below(tree, f))), "Image/aligned")
     pictures = {file.path.rsplit("/", 1)[-1]: file for file in _below(tree, folder)}
     records = []
+    named = set()
     for line, (name, code) in _label_lines(tree.by_path[_LIST]):
+        if name in named:
+            findings.add("rows that came before", f"{name} ({_LIST} line {line})")
+            continue
+        named.add(name)
         shown = name.replace(".", "_aligned.") if folder.endswith("aligned") else name
         file = pictures.pop(shown, None)
         if file is None:
@@ -132,7 +137,12 @@ def _scan_kaggle(tree: Tree, findings: Findings) -> tuple[str, list[Record]]:
         rows = read_csv(tree.by_path[table], ABOUT)
         if not rows or not {"image", "label"} <= set(rows[0]):
             raise ValueError(f"{table} must have the columns image,label and at least one row.")
+        named = set()
         for line, row in enumerate(rows, 2):
+            if row["image"] in named:
+                findings.add("rows that came before", f"{row['image']} ({table} line {line})")
+                continue
+            named.add(row["image"])
             file = pictures.pop((split, row["image"]), None)
             if file is None:
                 findings.add("missing files", f"{row['image']} ({table} line {line})")

@@ -161,8 +161,23 @@ def test_the_page_says_why_it_shows_no_crops(portraits, tmp_path, capsys):
 def test_the_mode_of_a_run_is_that_of_its_protocol_unless_it_says_otherwise():
     modes = [CropConfig.of_run(mode=mode, protocol=protocol).mode for mode, protocol in (
         ("auto", "honest"), ("auto", "paper"), ("aligned", "paper"), ("paper", "honest"),
+        ("whole", "honest"),
     )]  # fmt: skip
-    assert modes == ["aligned", "paper", "aligned", "paper"]
+    assert modes == ["aligned", "paper", "aligned", "paper", "whole"]
+
+
+def test_the_mode_whole_keeps_the_image_and_says_whether_it_has_a_face(portraits, cropped, tmp_path):
+    report = crop.run(portraits, tmp_path, CropConfig(mode="whole", size_px=SIZE_PX, num_workers=1))
+    rows = manifest.read(report["path"]).set_index("source_uri")
+    aligned = manifest.read(cropped[0]["path"]).set_index("source_uri")
+    astronaut = rows.loc["happy/astronaut.png"]
+    assert (list(astronaut["box_xyxy"]), astronaut["angle_deg"]) == ([0, 0, 512, 512], 0.0)
+    reader = shards.Reader(report["path"])
+    stored = reader.read(shards.Location(astronaut["shard"], astronaut["offset"], astronaut["size"]))
+    reader.close()
+    assert (images.decode_rgb(stored) == squares.whole(pictures.astronaut(), SIZE_PX)).all()
+    for name in ("face_found", "num_faces", "score", "face_width", "yaw"):
+        assert (rows[name] == aligned[name]).all()
 
 
 def test_cropping_again_cuts_nothing(portraits, cropped):

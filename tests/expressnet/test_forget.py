@@ -172,9 +172,16 @@ def test_what_the_data_set_says_of_itself_is_what_ingest_says(workspace, traces,
     forget.run(workspace, traces[0])
     fresh = ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder"))
     stored = storage.read_json(workspace / "datasets" / fresh["dataset_digest"] / "dataset.json")
+    assert stored["colours"]
     shutil.rmtree(workspace / "datasets")
     ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder"))
     assert stored == storage.read_json(workspace / "datasets" / fresh["dataset_digest"] / "dataset.json")
+
+
+def test_what_only_the_source_tells_is_unknown_until_the_next_ingest(workspace, traces):
+    forget.run(workspace, traces[0])
+    infos = map(storage.read_json, workspace.glob("datasets/*/dataset.json"))
+    assert {str(info["colours"]) for info in infos if info["num_forgotten"]} == {"[]"}
 
 
 def test_pages_of_the_data_set_go_and_the_models_that_saw_it_are_named(workspace, traces):

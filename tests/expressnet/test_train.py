@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,28 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(trained, crops_an
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300)
     assert "going on after epoch" in done.stdout
     assert bundle.digest(tmp_path / "model") == trained[1]["model_digest"]
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_sixteen_bits_learn_the_same_and_what_is_written_computes_in_float32(
+    trained, crops_and_split, tmp_path, precision
+):
+    settings = config.recipe("tiny", seed=1, epochs=3, precision=precision)
+    report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
+    assert report["selection_loss"] == pytest.approx(trained[1]["selection_loss"], rel=0.05)
+    model = bundle.Bundle(tmp_path / "model").model
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
+def test_the_mirror_image_has_its_say_where_the_recipe_wants_it(trained, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    alone = bundle.Bundle(trained[0])
+    assert not alone.preprocess["test_time_flip"]
+    shutil.copytree(trained[0], tmp_path / "model")
+    (tmp_path / "model/preprocess.json").write_text(json.dumps(alone.preprocess | {"test_time_flip": True}))
+    both = bundle.Bundle(tmp_path / "model").predict(images)
+    for mean, one, other in zip(both, alone.predict(images), alone.predict(images[:, :, ::-1]), strict=True):
+        np.testing.assert_allclose(mean, (one + other) / 2, rtol=1e-5)
 
 
 def test_in_the_paper_protocol_the_test_split_selects(crops_and_split, tmp_path):

@@ -125,6 +125,23 @@ def test_where_there_is_a_test_folder_val_is_for_training(scan, tmp_path):
     assert splits == {"train": "train", "val": "train", "test": "test"}
 
 
+def test_yolo_gives_face_boxes_in_shares_of_the_picture(scan, tmp_path):
+    look_alikes.affectnet_yolo(tmp_path, 1)
+    look_alikes.put(tmp_path / "train/labels/0_0.txt", "0 0.3 0.5 0.4 0.5\n")
+    look_alikes.put(tmp_path / "train/labels/1_0.txt", "1 0.1 0.95 0.25 0.125\n")
+    boxes = {record.uri: record.given_box_shares for record in scan("affectnet8", tmp_path).records}
+    assert boxes["train/images/0_0.jpg"] == pytest.approx((0.1, 0.25, 0.5, 0.75))
+    assert boxes["train/images/1_0.jpg"] == pytest.approx((0.0, 0.8875, 0.225, 1.0))
+
+
+@pytest.mark.parametrize("cells", ["0.5 0.5 0.9", "40 52 90 90", "0.5 0.5 0 0.2", "x 0.5 0.9 0.9", "nan 0.5 0.9 0.9"])
+def test_a_yolo_line_without_a_box_is_refused(scan, tmp_path, cells):
+    look_alikes.affectnet_yolo(tmp_path, 1)
+    look_alikes.put(tmp_path / "train/labels/0_0.txt", f"0 {cells}\n")
+    with pytest.raises(ValueError, match=r"train/labels/0_0\.txt: expected `class cx cy w h`"):
+        scan("affectnet8", tmp_path)
+
+
 def test_pictures_of_several_faces_are_left_out_of_yolo_and_counted(scan, tmp_path):
     look_alikes.affectnet_yolo(tmp_path, 1)
     look_alikes.put(tmp_path / "train/labels/0_0.txt", "0 0.5 0.5 0.9 0.9\n1 0.2 0.2 0.1 0.1\n")

@@ -59,6 +59,22 @@ def test_missing_and_extra_pictures_are_counted_and_named(scan, tmp_path):
     assert source.findings[0].examples == ("train_00003_aligned.jpg (EmoLabel/list_patition_label.txt line 3)",)
 
 
+@pytest.mark.parametrize(
+    ("write", "table", "place"),
+    [
+        (look_alikes.rafdb_official, "basic/EmoLabel/list_patition_label.txt", "EmoLabel/list_patition_label.txt line"),
+        (look_alikes.rafdb_kaggle, "train_labels.csv", "train_labels.csv line"),
+    ],
+)
+def test_a_row_that_comes_twice_is_counted_and_its_picture_is_one_example(scan, tmp_path, write, table, place):
+    path = write(tmp_path, 1, 1) / table
+    lines = path.read_text().rstrip("\n").split("\n")
+    path.write_text("\n".join([*lines, lines[1]]) + "\n")
+    source = scan("rafdb", tmp_path)
+    assert (len(source.records), _found(source)) == (14, {"rows that came before": 1})
+    assert f"({place} {len(lines) + 1})" in source.findings[0].examples[0]
+
+
 def test_the_csv_wins_over_the_folder_and_it_is_counted(scan, tmp_path):
     look_alikes.rafdb_kaggle(tmp_path, 1, 1)
     table = tmp_path / "train_labels.csv"

@@ -71,15 +71,17 @@ def test_probabilities_are_float32_and_sum_to_one(tiny, images):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_mixed_precision_still_gives_float32_probabilities(images):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = expressnet.build(presets.TINY, num_classes=3, seed=0)
-        assert model.get_layer("fusion").compute_dtype == "bfloat16"
-        assert model(images).dtype == "float32"
-    finally:
-        keras.config.set_dtype_policy(before)
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_a_precision_concerns_the_computation_and_no_variable(images, precision):
+    half = expressnet.build(presets.TINY, num_classes=3, seed=0, precision=precision)
+    whole = expressnet.build(presets.TINY, num_classes=3, seed=0)
+    assert keras.config.dtype_policy().name == "float32"
+    assert half.get_layer("backbone").layers[1].compute_dtype == precision.removeprefix("mixed_")
+    assert {weight.dtype for weight in half.trainable_weights} == {"float32"}
+    for mine, other in zip(half.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert half.output.dtype == "float32"
+    np.testing.assert_allclose(half.predict(images, verbose=0), whole.predict(images, verbose=0), atol=0.01)
 
 
 def test_every_random_number_follows_from_the_seed(images):
