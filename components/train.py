@@ -8,7 +8,8 @@ from components import _images
 @dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
 def train(
     faces: dsl.Input[dsl.Dataset], splits: dsl.Input[dsl.Dataset], split_digest: str, code_digest: str, preset: str,
-    seed: int, epochs: int, precision: str, workspace: str, model: dsl.Output[dsl.Model],
+    seed: int, epochs: int, precision: str, checkpoint_uri: str, workspace: str,
+    model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
     from expressnet import config, console
@@ -17,7 +18,8 @@ def train(
         from expressnet import train
 
         settings = config.recipe(preset, seed=seed, epochs=epochs, precision=precision)
-        report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings)
+        checkpointing = config.CheckpointConfig(mirror_uri=checkpoint_uri)
+        report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings, checkpointing)
         journal.update(report)
     model.metadata.update(report, split_digest=split_digest, code_digest=code_digest)
     return (report["model_digest"],)

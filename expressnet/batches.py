@@ -17,10 +17,10 @@ _SELECTION_BATCH = 256
 
 
 class Data:
-    """The training split in pixels and targets, the selection split in pixels and class indices."""
+    """The training split in pixels, targets and hashes, the selection split in pixels and class indices."""
 
-    def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple):
-        self.classes, self.selection_name = classes, selection_name
+    def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple, train_ids: list[str]):
+        self.classes, self.selection_name, self.train_ids = classes, selection_name, train_ids
         (self.train_pixels, self.train_targets), (self.selection_pixels, self.selection_labels) = train, selection
 
     @classmethod
@@ -42,18 +42,26 @@ class Data:
             return pixels.load(faces_dir, rows, size_px, scratch_dir), aims(rows, classes)
 
         return cls(
-            classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices)
-        )
+            classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices),
+            frame["sha256"][frame["split"] == "train"].tolist(),
+        )  # fmt: skip
 
-    def batches(self, config: TrainConfig, epoch: int, steps: int) -> tf.data.Dataset:
-        """Returns one epoch of (images float32[b, h, w, 3] in 0..1, targets float32[b, classes]).
+    def steps(self, config: TrainConfig) -> int:
+        """Returns how many batches an epoch has; what is left after whole batches is left out of this epoch."""
+        return max(1, len(self.train_targets) // config.batch_size)
 
-        The order of the images and their changes are functions of (seed, epoch, step). What is left of an epoch
-        after `steps` whole batches is left out.
-        """
+    def order(self, config: TrainConfig, epoch: int) -> np.ndarray:
+        """Returns int64[steps, batch], the places of an epoch's images in the training split."""
         order = np.random.default_rng([config.seed, epoch]).permutation(len(self.train_targets))
-        batch_size = min(config.batch_size, len(order))
-        indices = order[: steps * batch_size].reshape(steps, batch_size)
+        steps, batch_size = self.steps(config), min(config.batch_size, len(order))
+        return order[: steps * batch_size].reshape(steps, batch_size)
+
+    def batches(self, config: TrainConfig, epoch: int, first_step: int = 0) -> tf.data.Dataset:
+        """Returns an epoch from `first_step` on as (images float32[b, h, w, 3] in 0..1, targets float32[b, classes]).
+
+        The order of the images and their changes are functions of (seed, epoch, step).
+        """
+        indices = self.order(config, epoch)
 
         def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             images = _gather(self.train_pixels, places)
@@ -61,8 +69,8 @@ class Data:
                 images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
             return _in_channel_order(images, config), tf.gather(self.train_targets, places)
 
-        numbers = np.arange(epoch * steps, (epoch + 1) * steps, dtype=np.int32)
-        batches = tf.data.Dataset.from_tensor_slices((numbers, indices))
+        numbers = np.arange(epoch * len(indices), (epoch + 1) * len(indices), dtype=np.int32)
+        batches = tf.data.Dataset.from_tensor_slices((numbers[first_step:], indices[first_step:]))
         return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
 
     def selection_images(self, config: TrainConfig) -> tf.data.Dataset:

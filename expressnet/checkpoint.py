@@ -1,19 +1,26 @@
-"""The state of a training between two epochs, on disk and back."""
+"""The state of a training at any step, on disk and back, bit by bit."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from expressnet import storage
+from expressnet import console, storage
+from expressnet.mirror import Mirror
 
-_FOLDER = "epoch"
 _DONE = "done"
+_SUFFIX = ".safetensors"
+_NAME = re.compile(rf"\d{{4,}}-\d{{7,}}-[0-9a-f]{{64}}{re.escape(_SUFFIX)}")
+_KEPT = 2
 
 
 @dataclasses.dataclass
@@ -22,67 +29,135 @@ class State:
 
     Attributes:
         epoch: how many are finished.
+        step: how many steps of the next epoch are done.
+        running: means over those steps, by name.
         history: one row of figures per finished epoch.
         best_epoch: the chosen one, counted from 1; 0 before the first.
         best_score: its score.
         best_weights: its weights, in the order of `model.weights`.
+        metrics: the variables of the running means.
     """
 
     epoch: int = 0
+    step: int = 0
+    running: dict[str, float] = dataclasses.field(default_factory=dict)
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -1.0
     best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)
+    metrics: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     def finish_epoch(self, figures: dict[str, float], *, score: float, weights: list[np.ndarray]) -> None:
         """Adds an epoch; among equal scores the earlier epoch stays the best."""
-        self.epoch += 1
+        self.epoch, self.step, self.running, self.metrics = self.epoch + 1, 0, {}, []
         self.history.append({"epoch": self.epoch, **figures})
         if score > self.best_score:
             self.best_epoch, self.best_score, self.best_weights = self.epoch, score, weights
 
 
 class Checkpoints:
-    """Keeps the last finished epoch of one training below `work_dir`/`key`.
+    """Keeps the last two states of one training in `work_dir`/`key`, and a copy of them in a bucket.
 
-    The last one outlives the training, because its result may still get lost between here and the
-    orchestrator; the next training that ends removes it.
+    A state is one file, which appears whole; its name says how far it is and the SHA-256 of its bytes. The last one
+    outlives the training, because its result may still get lost between here and the orchestrator; the next training
+    that ends removes it.
     """
 
-    def __init__(self, work_dir: str | Path, key: str):
-        self._work_dir = Path(work_dir)
-        self._folder = self._work_dir / key
+    def __init__(self, work_dir: str | Path, key: str, mirror_uri: str = ""):
+        """Names the place.
+
+        Args:
+            work_dir: folder of all trainings of a workspace.
+            key: digest of all that the training is a function of.
+            mirror_uri: gs://bucket/prefix, "" for none.
+        """
+        self._work_dir, self._key = Path(work_dir), key
+        self.folder = self._work_dir / key
+        self._mirror = Mirror(mirror_uri, key) if mirror_uri else None
 
     def save(self, model: keras.Model, state: State) -> None:
-        """Writes all variables and `state`; the epoch before is deleted once this one stands."""
-        with storage.committed_dir(self._folder / f"{_FOLDER}-{state.epoch:04d}") as partial:
-            np.savez(partial / "variables.npz", *values(_variables(model)))
-            np.savez(partial / "best_weights.npz", *state.best_weights)
-            fields = {name: value for name, value in vars(state).items() if name != "best_weights"}
-            storage.write_json(partial / "state.json", fields)
-        for old in self._finished()[:-1]:
-            shutil.rmtree(old)
+        """Writes all variables and `state`; the last but two is deleted once this one stands.
+
+        Raises:
+            OSError: the disk is full or can't be written; what was there stays.
+        """
+        fields = {name: value for name, value in vars(state).items() if name not in ("best_weights", "metrics")}
+        arrays = {"variable": values(_variables(model)), "best": state.best_weights, "metric": state.metrics}
+        numbered = {
+            f"{kind}.{place:05d}": np.asarray(array, order="C")
+            for kind, some in arrays.items()
+            for place, array in enumerate(some)
+        }
+        data = save(numbered, metadata={"key": self._key, "state": json.dumps(fields)})
+        name = f"{state.epoch:04d}-{state.step:07d}-{storage.bytes_sha256(data)}{_SUFFIX}"
+        storage.write_bytes(self.folder / name, data)
+        for old in self._local()[:-_KEPT]:
+            old.unlink()
+        if self._mirror:
+            self._copy(self._mirror, name)
+
+    def _copy(self, mirror: Mirror, name: str) -> None:
+        """Copies a checkpoint to the bucket; a bucket that fails costs the copy, not the training."""
+        try:
+            mirror.upload(self.folder / name)
+            mirror.keep(_KEPT)
+        except (ConnectionError, ValueError) as error:
+            console.say(f"warning: the checkpoint stands here but not in the bucket: {error}")
 
     def restore(self, model: keras.Model) -> State | None:
-        """Puts the last finished epoch into a built and compiled model; returns None if there is none."""
-        finished = self._finished()
-        if not finished:
-            return None
-        for variable, value in zip(_variables(model), _read(finished[-1] / "variables.npz"), strict=True):
+        """Puts the last whole state into a built and compiled model; returns None if there is none.
+
+        Raises:
+            ValueError: checkpoints are there but none can be used; nothing is deleted.
+            ConnectionError: the bucket can't be asked.
+        """
+        storage.remove_partials(self.folder)
+        if self._mirror:
+            self._mirror.fetch_newer(self.folder, _NAME)
+        found = self._local()
+        for path in reversed(found):
+            data = path.read_bytes()
+            if storage.bytes_sha256(data) == path.name.removesuffix(_SUFFIX).rpartition("-")[2]:
+                return self._apply(path, data, model)
+            console.say(f"warning: the checkpoint {path} is damaged (its SHA-256 is another); taking the one before")
+        if found:
+            raise ValueError(
+                f"All {len(found)} checkpoints in {self.folder} are damaged. Delete the folder to train from the start."
+            )
+        return None
+
+    def _apply(self, path: Path, data: bytes, model: keras.Model) -> State:
+        try:
+            length = int.from_bytes(data[:8], "little")
+            metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+            arrays = load(data)
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise ValueError(f"{path} is no checkpoint of this program ({error}). Nothing was changed.") from error
+        if metadata["key"] != self._key:
+            raise ValueError(
+                f"{path} belongs to another training (data, split, settings or code differ: {metadata['key'][:8]}, not "
+                f"{self._key[:8]}). Was it copied there? Nothing was changed."
+            )
+        for variable, value in zip(_variables(model), _in_order(arrays, "variable"), strict=True):
             variable.assign(value)
-        fields = storage.read_json(finished[-1] / "state.json")
-        return State(**fields, best_weights=_read(finished[-1] / "best_weights.npz"))
+        return State(
+            **json.loads(metadata["state"]), best_weights=_in_order(arrays, "best"), metrics=_in_order(arrays, "metric")
+        )
 
     def finish(self) -> None:
         """Marks the training as done and deletes the checkpoints of others that are."""
         for done in self._work_dir.glob(f"*/{_DONE}"):
-            if done.parent != self._folder:
+            if done.parent != self.folder:
                 shutil.rmtree(done.parent, ignore_errors=True)
-        storage.write_bytes(self._folder / _DONE, b"")
+        storage.write_bytes(self.folder / _DONE, b"")
 
-    def _finished(self) -> list[Path]:
-        folders = sorted(self._folder.glob(f"{_FOLDER}-*"))
-        return [folder for folder in folders if folder.suffix != storage.PARTIAL_SUFFIX]
+    def unfinished_others(self) -> list[Path]:
+        """Returns the folders of trainings with other data, settings or code that did not end."""
+        folders = {path.parent for path in self._work_dir.glob(f"*/*{_SUFFIX}")}
+        return sorted(one for one in folders if one != self.folder and not (one / _DONE).exists())
+
+    def _local(self) -> list[Path]:
+        return sorted(path for path in self.folder.glob("*") if _NAME.fullmatch(path.name))
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -95,6 +170,5 @@ def values(variables: list[Any]) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
-def _read(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[name] for name in arrays.files]
+def _in_order(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
+    return [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}.")]

@@ -63,6 +63,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument("--checkpoint-uri", default="", metavar="URI",
+                     help="gs://bucket/prefix that gets a copy of every checkpoint")  # fmt: skip
     run.add_argument("--severities", default=config.ValidateConfig.severities,
                      help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
     run.add_argument("--compare-with", default="", metavar="DIGEST",

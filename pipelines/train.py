@@ -12,7 +12,16 @@ from components.summary import summary
 from components.train import train as train_stage
 from components.validate import validate
 from expressnet import code
-from expressnet.config import AUTO, CropConfig, IngestConfig, PromoteConfig, SplitConfig, TrainConfig, ValidateConfig
+from expressnet.config import (
+    AUTO,
+    CheckpointConfig,
+    CropConfig,
+    IngestConfig,
+    PromoteConfig,
+    SplitConfig,
+    TrainConfig,
+    ValidateConfig,
+)
 
 
 @dsl.pipeline(name="expressnet-train", description=__doc__)
@@ -30,6 +39,7 @@ def train(
     split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
     precision: str = TrainConfig.precision,
+    checkpoint_uri: str = CheckpointConfig.mirror_uri,
     min_per_class: int = ValidateConfig.min_per_class,
     severities: str = ValidateConfig.severities,
     compare_with: str = ValidateConfig.compare_with,
@@ -55,6 +65,7 @@ def train(
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         precision: float32, mixed_bfloat16 or mixed_float16.
+        checkpoint_uri: gs://bucket/prefix that gets a copy of every checkpoint, for nodes that vanish.
         min_per_class: fewest examples of a class that pass validation.
         severities: what failed checks of the data do, as `copies=off,exposure=stop`.
         compare_with: first digits of another data set's digest, to show the colours of both side by side.
@@ -92,7 +103,7 @@ def train(
 
         trained = train_stage(
             faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, precision=precision, workspace=workspace,
+            seed=seed, epochs=epochs, precision=precision, checkpoint_uri=checkpoint_uri, workspace=workspace,
         )  # fmt: skip
         evaluated = evaluate(
             model=trained.outputs["model"], faces=faces, splits=splits,

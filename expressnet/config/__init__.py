@@ -5,7 +5,15 @@ from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RU
 from expressnet.config.evidence import EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
-from expressnet.config.training import PRECISIONS, PRESETS, RECIPES, AugmentConfig, TrainConfig, recipe
+from expressnet.config.training import (
+    PRECISIONS,
+    PRESETS,
+    RECIPES,
+    AugmentConfig,
+    CheckpointConfig,
+    TrainConfig,
+    recipe,
+)
 from expressnet.config.validate import ValidateConfig
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "RECIPES",
     "RUN_CROP_MODES",
     "AugmentConfig",
+    "CheckpointConfig",
     "CropConfig",
     "EvaluateConfig",
     "IngestConfig",

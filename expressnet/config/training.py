@@ -92,6 +92,24 @@ class TrainConfig:
         require(self.select_by in ("macro_f1", "accuracy"), "select_by", "macro_f1 or accuracy", self.select_by)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """How a training can be gone on with; the result does not depend on it.
+
+    Attributes:
+        every_s: seconds between two states within an epoch; every epoch ends with one anyway.
+        mirror_uri: gs://bucket/prefix that gets a copy of every state, "" for none.
+    """
+
+    every_s: float = 300.0
+    mirror_uri: str = ""
+
+    def __post_init__(self) -> None:
+        require(self.every_s >= 0, "every_s", "0 (after every step) or seconds", self.every_s)
+        is_bucket = not self.mirror_uri or self.mirror_uri.startswith("gs://")
+        require(is_bucket, "checkpoint_uri", "empty or gs://bucket/prefix", self.mirror_uri)
+
+
 RECIPES = {
     # The authors' procedure: Adam, x 0.95 an epoch, no augmentation, early stopping.
     "paper": TrainConfig(
