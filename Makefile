@@ -30,7 +30,7 @@ export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow datasets forget drill-data bench-crop bench-data check format compile registry tensorboard clean
+.PHONY: help setup run test test-slow datasets forget drill-data drill-resume bench-crop bench-data check format compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ drill-data: $(READY) ## attack the readers and the gate: hostile files, failing 
 	@$(PYTHON) -m benchmarks.drill_archives
 	@$(PYTHON) -m benchmarks.drill_bucket
 	@$(PYTHON) -m benchmarks.drill_validation
+
+drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way (15 min)
+	@$(PYTHON) -m benchmarks.drill_resume
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop

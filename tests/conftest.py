@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import settings
 from PIL import Image
 
-from expressnet import config, fingerprint, images, manifest, shards, split, storage
+from benchmarks import made_crops
+from expressnet import config
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -59,40 +59,7 @@ def write_fer2013():
 @pytest.fixture(scope="session")
 def crops_and_split(tmp_path_factory):
     """Folders as crop and split leave them: 32 px squares whose brightness tells the class, 24 of each of three."""
-    folder = tmp_path_factory.mktemp("data")
-    classes = ["anger", "happy", "sad"]
-    noise = np.random.default_rng(0)
-    examples = []
-    for place in range(72):
-        pixels = noise.integers(0, 90, (32, 32, 3), dtype=np.uint8) + np.uint8(80 * (place % 3))
-        png = images.encode_png(pixels)
-        examples.append((storage.bytes_sha256(png), classes[place % 3], f"p{place // 6}", png))
-    examples.sort()
-    pngs = {sha256: png for sha256, _, _, png in examples}
-    places = shards.fill(
-        folder / "faces/shards", set(pngs), lambda keys: (shards.Payload(key, "png", pngs[key]) for key in keys),
-        bytes_each=2000,
-    )  # fmt: skip
-    frame = pd.DataFrame(
-        [
-            {
-                "sha256": sha, "label": label, "source_split": "none", "subject": subject,
-                "source_uri": sha[:6], "generation": "", "given_box_xyxy": (), "target": (), "attributes": "",
-                "copies": 1, "bytes": len(png),
-                "format": "PNG", "width": 32, "height": 32, "problem": "",
-                **fingerprint.of(images.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
-                "box_xyxy": (0, 0, 32, 32), "angle_deg": 0.0, "face_width": 20.0, "yaw": 0.0,
-            }
-            for sha, label, subject, png in examples
-        ]
-    ).merge(places, on="sha256")  # fmt: skip
-    manifest.write(frame, folder / "faces", manifest.CROPPED)
-    dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
-               "real_faces": False, "classes": classes, "num_subjects": 12}  # fmt: skip
-    crops = {"crops_digest": "c" * 64, "config": config.digest_fields(config.CropConfig(size_px=32))}
-    storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
-    split.run(str(folder / "faces"), str(folder / "split"), config.SplitConfig(val_fraction=0.2, test_fraction=0.25))
-    return str(folder / "faces"), str(folder / "split")
+    return made_crops.write(tmp_path_factory.mktemp("data"), 72)
 
 
 @pytest.fixture(scope="session")
