@@ -12,6 +12,8 @@ SEED ?= 52
 LIMIT ?= 0
 EPOCHS ?= 0
 PRECISION ?= float32
+BACKBONE_WEIGHTS ?=
+BACKBONE_SHA256 ?=
 CHECKPOINT_URI ?=
 ACCEPT_LICENCE ?=
 LABEL_MODE ?= majority
@@ -24,7 +26,7 @@ SHA256 ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CHECKPOINT_URI INTENDED_USE \
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
 
 PYTHON := .venv/bin/python
@@ -34,7 +36,7 @@ READY := .venv/.ready-$(EXTRA)
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -46,7 +48,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
-	  --checkpoint-uri "$$CHECKPOINT_URI" \
+	  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
 	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
 

@@ -8,8 +8,8 @@ from components import _images
 @dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
 def train(
     faces: dsl.Input[dsl.Dataset], splits: dsl.Input[dsl.Dataset], split_digest: str, code_digest: str, preset: str,
-    seed: int, epochs: int, precision: str, checkpoint_uri: str, workspace: str,
-    model: dsl.Output[dsl.Model],
+    seed: int, epochs: int, precision: str, backbone_weights: str,
+    backbone_sha256: str, checkpoint_uri: str, workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
     from expressnet import config, console
@@ -17,7 +17,10 @@ def train(
     with console.stage("train", "Training ExpressNet-MoE") as journal:
         from expressnet import train
 
-        settings = config.recipe(preset, seed=seed, epochs=epochs, precision=precision)
+        settings = config.recipe(
+            preset, seed=seed, epochs=epochs, precision=precision, backbone_weights=backbone_weights,
+            backbone_sha256=backbone_sha256,
+        )  # fmt: skip
         checkpointing = config.CheckpointConfig(mirror_uri=checkpoint_uri)
         report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings, checkpointing)
         journal.update(report)

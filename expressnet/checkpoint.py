@@ -28,6 +28,7 @@ class State:
     """What a training knows besides the network and the optimizer.
 
     Attributes:
+        backbone: where the backbone's first weights came from, in words.
         epoch: how many are finished.
         step: how many steps of the next epoch are done.
         running: means over those steps, by name.
@@ -38,6 +39,7 @@ class State:
         metrics: the variables of the running means.
     """
 
+    backbone: str = "none: trained from scratch"
     epoch: int = 0
     step: int = 0
     running: dict[str, float] = dataclasses.field(default_factory=dict)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expressnet import checkpoint, console, metrics, optimizers
+from expressnet import backbone_weights, checkpoint, console, metrics, optimizers
 from expressnet.batches import Data
 from expressnet.checkpoint import Checkpoints, State
 from expressnet.config.training import TrainConfig
@@ -80,7 +80,17 @@ class _Training:
         self._steps = data.steps(config)
         self._every_s, self._saved_at = checkpoint_every_s, time.monotonic()
         self._stop = StopRequest()
-        self.state = checkpoints.restore(model) or State()
+        self.state = checkpoints.restore(model) or self._begin()
+
+    def _begin(self) -> State:
+        config = self._config
+        if not config.backbone_weights:
+            return State()
+        backbone = self._model.get_layer("backbone")
+        folder = self._checkpoints.folder
+        return State(
+            backbone=backbone_weights.load_into(backbone, config.backbone_weights, config.backbone_sha256, folder)
+        )
 
     def run(self, logs_dir: Path) -> None:
         self._announce()
@@ -112,8 +122,8 @@ class _Training:
         counts = expressnet.parameter_counts(self._model)
         names = [name.removeprefix("/device:") for name in devices()]
         console.say(
-            f"preset {config.preset}: {counts['total']:,} parameters, backbone from scratch, {config.precision}, "
-            f"seed {config.seed}"
+            f"preset {config.preset}: {counts['total']:,} parameters, {config.precision}, seed {config.seed}; "
+            f"backbone: {state.backbone}"
         )
         console.say(
             f"parameters: {', '.join(f'{name} {count:,}' for name, count in counts.items() if name != 'total')}"

@@ -19,6 +19,28 @@ _RETRY = DEFAULT_RETRY.with_timeout(_TIMEOUT_S)
 _FAILURES = (exceptions.GoogleAPICallError, exceptions.RetryError, GoogleAuthError, requests.RequestException)
 
 
+def fetch(uri: str, path: Path, *, max_bytes: int) -> Path:
+    """Copies one object of a bucket to `path`.
+
+    Raises:
+        ValueError: the address is none of an object, or it is larger than `max_bytes`.
+        ConnectionError: it can't be read.
+    """
+    name, key = names.bucket_and_prefix(uri)
+    with contextlib.closing(bucket.client()) as client:
+        try:
+            blob = client.bucket(name).get_blob(key, timeout=_TIMEOUT_S, retry=_RETRY)
+            if blob is None:
+                raise ValueError(f"There is no object {uri}.")
+            if blob.size > max_bytes:
+                raise ValueError(f"{uri} has {blob.size:,} bytes; expected at most {max_bytes:,}. Is it the right one?")
+            data = blob.download_as_bytes(checksum="crc32c", timeout=_TIMEOUT_S, retry=_RETRY)
+        except _FAILURES as error:
+            raise ConnectionError(f"{uri} can't be read ({error}).") from error
+    storage.write_bytes(path, data)
+    return path
+
+
 class Mirror:
     """Files below gs://bucket/prefix/key. Their names sort by age, and a name always has the same bytes."""
 

@@ -61,7 +61,7 @@ def run(
         }
         bundle.save(
             partial, model, classes=data.classes, preprocess=_preprocess(config, split),
-            provenance={**provenance, "training": report},
+            provenance={**provenance, "backbone_weights": state.backbone, "training": report},
         )  # fmt: skip
         report["model_digest"] = bundle.digest(partial)
         checkpoints.finish()
@@ -90,7 +90,6 @@ def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
         "protocol": split["protocol"],
         "config": digest_fields(config),
         "config_digest": storage.json_digest(digest_fields(config)),
-        "backbone_weights": "none: trained from scratch",
         "code_digest": code.digest("train"),
         "versions": {"tensorflow": tf.__version__, **versions},
     }

@@ -63,6 +63,9 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument("--backbone-weights", default="", metavar="FILE",
+                     help="pretrained ResNet-50 (HDF5; a path or gs://bucket/object) for the preset paper")  # fmt: skip
+    run.add_argument("--backbone-sha256", default="", metavar="SHA256", help="of that file")
     run.add_argument("--checkpoint-uri", default="", metavar="URI",
                      help="gs://bucket/prefix that gets a copy of every checkpoint")  # fmt: skip
     run.add_argument("--severities", default=config.ValidateConfig.severities,
@@ -108,6 +111,8 @@ def _run(options: argparse.Namespace) -> int:
     arguments = {name: value for name, value in vars(options).items() if name not in other}
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
+    if arguments["backbone_weights"] and "://" not in arguments["backbone_weights"]:
+        arguments["backbone_weights"] = str(Path(arguments["backbone_weights"]).expanduser().absolute())
     if arguments["split_file"]:
         path = Path(arguments["split_file"]).expanduser().absolute()
         if not path.is_file():

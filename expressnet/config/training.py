@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from expressnet.config.base import require
 
@@ -59,6 +60,8 @@ class TrainConfig:
         weight_decay: of AdamW; 0 is Adam.
         label_smoothing: share of the target spread over all classes.
         augment: how strongly the training images are changed, None leaves them as they are.
+        backbone_weights: path or gs://bucket/object of pretrained weights (expressnet.backbone_weights); "" for none.
+        backbone_sha256: of that file.
         precision: `float32`, or `mixed_bfloat16` or `mixed_float16`: layers compute in 16 bits where that is safe, on
             float32 variables. The model that is written computes in float32.
         test_time_flip: whether the model's answer is the mean over an image and its mirror image.
@@ -77,6 +80,8 @@ class TrainConfig:
     weight_decay: float = 0.0
     label_smoothing: float = 0.1
     augment: AugmentConfig | None = None
+    backbone_weights: str = ""
+    backbone_sha256: str = ""
     precision: str = "float32"
     test_time_flip: bool = False
     select_by: str = "macro_f1"
@@ -125,8 +130,8 @@ RECIPES = {
 PRESETS = tuple(RECIPES)
 
 
-def recipe(preset: str, *, seed: int, epochs: int = 0, precision: str = TrainConfig.precision) -> TrainConfig:
-    """Returns a preset's training settings; `epochs` 0 keeps the preset's own.
+def recipe(preset: str, *, seed: int, epochs: int = 0, **settings: Any) -> TrainConfig:
+    """Returns a preset's training settings, some of them changed; `epochs` 0 keeps the preset's own.
 
     Raises:
         ValueError: there is no such preset.
@@ -134,4 +139,4 @@ def recipe(preset: str, *, seed: int, epochs: int = 0, precision: str = TrainCon
     if preset not in RECIPES:
         raise ValueError(f"Unknown preset {preset!r}; known are {', '.join(PRESETS)}.")
     own = RECIPES[preset]
-    return dataclasses.replace(own, seed=seed, epochs=epochs or own.epochs, precision=precision)
+    return dataclasses.replace(own, seed=seed, epochs=epochs or own.epochs, **settings)
