@@ -12,6 +12,8 @@ SEED ?= 52
 LIMIT ?= 0
 EPOCHS ?= 0
 PRECISION ?= float32
+MOE ?=
+MODEL ?=
 BACKBONE_WEIGHTS ?=
 BACKBONE_SHA256 ?=
 CHECKPOINT_URI ?=
@@ -26,17 +28,17 @@ SHA256 ?=
 INTENDED_USE ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow datasets forget drill-data drill-resume bench-crop bench-data check format compile registry tensorboard clean
+.PHONY: help setup run test test-slow datasets forget drill-data drill-resume bench-crop bench-data bench-train check format export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= MOE= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
@@ -47,7 +49,7 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
-	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
+	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" --moe "$$MOE" \
 	  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
 	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
@@ -76,6 +78,9 @@ drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop
 
+bench-train: $(READY) ## time the paper's layers and network against stock TensorFlow, oneDNN on and off (30 min)
+	@$(PYTHON) -m benchmarks.bench_train
+
 bench-data: $(READY) ## split and check ten million rows and measure time and memory (needs 6 GB of disk, 25 min)
 	@$(PYTHON) -m benchmarks.bench_split
 	@$(PYTHON) -m benchmarks.bench_validation
@@ -89,6 +94,9 @@ check: $(READY) ## lint, types, import contracts
 format: $(READY) ## let ruff mend what it can
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
+
+export: $(READY) ## write the champion (MODEL=<name> if there are several) as a SavedModel to build/export
+	@$(PYTHON) -m pipelines export --name "$$MODEL" --out "$$OUT"
 
 compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines
 	@$(PYTHON) -m pipelines compile

@@ -8,7 +8,7 @@ from components import _images
 @dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
 def train(
     faces: dsl.Input[dsl.Dataset], splits: dsl.Input[dsl.Dataset], split_digest: str, code_digest: str, preset: str,
-    seed: int, epochs: int, precision: str, backbone_weights: str,
+    seed: int, epochs: int, precision: str, moe: str, backbone_weights: str,
     backbone_sha256: str, checkpoint_uri: str, workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
@@ -18,7 +18,7 @@ def train(
         from expressnet import train
 
         settings = config.recipe(
-            preset, seed=seed, epochs=epochs, precision=precision, backbone_weights=backbone_weights,
+            preset, seed=seed, epochs=epochs, precision=precision, moe=moe, backbone_weights=backbone_weights,
             backbone_sha256=backbone_sha256,
         )  # fmt: skip
         checkpointing = config.CheckpointConfig(mirror_uri=checkpoint_uri)

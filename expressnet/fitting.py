@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,8 @@ def fit(
     """
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    preset, num_classes = presets.PRESETS[config.preset], len(data.classes)
+    preset = dataclasses.replace(presets.PRESETS[config.preset], **config.moe_options)
+    num_classes = len(data.classes)
     with _strategy(config).scope():
         model = expressnet.build(preset, num_classes, config.seed, config.precision)
         model.compile(
@@ -219,7 +221,7 @@ class _Training:
         )
         earlier = state.history[-2] if len(state.history) > 1 else {}
         if dead := [name for name, share in usage.items() if share < _DEAD_EXPERT <= earlier.get(name, 1.0)]:
-            console.say(f"warning: hardly an image takes {', '.join(dead)} any more (under {_DEAD_EXPERT:.0%})")
+            console.say(f"warning: hardly an image takes {', '.join(dead)} (under {_DEAD_EXPERT:.0%})")
 
     def _measure(self) -> tuple[dict[str, float], dict[str, float]]:
         """Returns loss (without smoothing), accuracy and macro-F1 on the selection split, and the experts' use.

@@ -95,6 +95,23 @@ class Registry:
         pointer = self._pointer(model_name)
         return storage.read_json(pointer) if pointer.exists() else None
 
+    def champion_dir(self, model_name: str = "") -> Path:
+        """Returns the local folder of a champion, of the only one if no name is given.
+
+        Raises:
+            FileNotFoundError: there is none, its files are gone, or nobody said which.
+        """
+        names = sorted(path.parent.name for path in self._workspace.glob("registry/*/champion.json"))
+        wanted = [model_name] if model_name else names
+        if len(wanted) != 1 or wanted[0] not in names:
+            raise FileNotFoundError(
+                f"{self._workspace} has the champions {', '.join(names) or '(none)'}; asked for was "
+                f"{model_name or 'the only one'}. Name one, or train one first."
+            )
+        champion = self.champion(wanted[0])
+        assert champion is not None
+        return self.model_dir(champion["run_id"])
+
     def set_champion(self, model_name: str, *, expected: dict[str, Any] | None, new: dict[str, Any]) -> None:
         """Swaps the pointer if it still says `expected`, then lets the alias follow.
 

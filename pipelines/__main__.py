@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|export|compile`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     forget_parser.add_argument("sha256", nargs="+", help="of the original file, as the manifest names it")
     forget_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     forget_parser.set_defaults(command=_forget)
+    export_parser = commands.add_parser(
+        "export", help="write a SavedModel: uint8 crops in, probabilities and class names out"
+    )
+    export_parser.add_argument("--name", default="", metavar="MODEL",
+                               help="such as expressnet-demo; not needed where there is one champion")  # fmt: skip
+    export_parser.add_argument("--model", type=Path, help="a model folder instead of the champion")
+    export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
+    export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
+    export_parser.set_defaults(command=_export)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
@@ -63,6 +72,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument("--moe", default="", metavar="OPTIONS",
+                     help="mixtures beyond the paper: renormalize=1,gate_noise=0.5,balance=0.01")  # fmt: skip
     run.add_argument("--backbone-weights", default="", metavar="FILE",
                      help="pretrained ResNet-50 (HDF5; a path or gs://bucket/object) for the preset paper")  # fmt: skip
     run.add_argument("--backbone-sha256", default="", metavar="SHA256", help="of that file")
@@ -137,6 +148,20 @@ def _forget(options: argparse.Namespace) -> int:
         return 1
     for name, value in report.items():
         print(f"{name.replace('_', ' '):<28}{value}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from expressnet import export, registry
+
+    try:
+        if not options.model and not options.out.expanduser().is_dir():
+            raise FileNotFoundError(f"There is no workspace at {options.out}. Is OUT= the folder of the runs?")
+        folder = options.model or registry.Registry(options.out.expanduser()).champion_dir(options.name)
+        export.run(folder, options.to)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -39,6 +39,7 @@ def train(
     split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
     precision: str = TrainConfig.precision,
+    moe: str = TrainConfig.moe,
     backbone_weights: str = TrainConfig.backbone_weights,
     backbone_sha256: str = TrainConfig.backbone_sha256,
     checkpoint_uri: str = CheckpointConfig.mirror_uri,
@@ -67,6 +68,7 @@ def train(
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         precision: float32, mixed_bfloat16 or mixed_float16.
+        moe: what the mixtures of experts do beyond the paper, as renormalize=1,gate_noise=0.5,balance=0.01.
         backbone_weights: path or gs://bucket/object of pretrained ResNet-50 weights (HDF5), for the preset paper.
         backbone_sha256: of that file.
         checkpoint_uri: gs://bucket/prefix that gets a copy of every checkpoint, for nodes that vanish.
@@ -107,7 +109,7 @@ def train(
 
         trained = train_stage(
             faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, precision=precision, backbone_weights=backbone_weights,
+            seed=seed, epochs=epochs, precision=precision, moe=moe, backbone_weights=backbone_weights,
             backbone_sha256=backbone_sha256, checkpoint_uri=checkpoint_uri, workspace=workspace,
         )  # fmt: skip
         evaluated = evaluate(

@@ -40,6 +40,7 @@ class AugmentConfig:
                 raise ValueError(f"{field.name} must be in [0, {largest}]; got {getattr(self, field.name)}.")
 
 
+MOE_OPTIONS = ("renormalize", "gate_noise", "balance")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -62,6 +63,8 @@ class TrainConfig:
         augment: how strongly the training images are changed, None leaves them as they are.
         backbone_weights: path or gs://bucket/object of pretrained weights (expressnet.backbone_weights); "" for none.
         backbone_sha256: of that file.
+        moe: what the mixtures do beyond the paper, as `renormalize=1,gate_noise=0.5,balance=0.01`; see
+            expressnet.model.moe.
         precision: `float32`, or `mixed_bfloat16` or `mixed_float16`: layers compute in 16 bits where that is safe, on
             float32 variables. The model that is written computes in float32.
         test_time_flip: whether the model's answer is the mean over an image and its mirror image.
@@ -82,6 +85,7 @@ class TrainConfig:
     augment: AugmentConfig | None = None
     backbone_weights: str = ""
     backbone_sha256: str = ""
+    moe: str = ""
     precision: str = "float32"
     test_time_flip: bool = False
     select_by: str = "macro_f1"
@@ -93,8 +97,21 @@ class TrainConfig:
         require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
         require(self.schedule in ("cosine", "stepwise"), "schedule", "cosine or stepwise", self.schedule)
         require(0 <= self.label_smoothing < 1, "label_smoothing", "in [0, 1)", self.label_smoothing)
+        for part in filter(None, self.moe.split(",")):
+            name, _, value = part.partition("=")
+            is_number = value.replace(".", "", 1).isdigit()
+            require(name in MOE_OPTIONS and is_number, "moe", "like renormalize=1,gate_noise=0.5,balance=0.01", part)
         require(self.precision in PRECISIONS, "precision", f"one of {', '.join(PRECISIONS)}", self.precision)
         require(self.select_by in ("macro_f1", "accuracy"), "select_by", "macro_f1 or accuracy", self.select_by)
+
+    @property
+    def moe_options(self) -> dict[str, Any]:
+        """What the mixtures do beyond the paper, as fields of a preset."""
+        parts = (part.partition("=") for part in filter(None, self.moe.split(",")))
+        options: dict[str, Any] = {f"moe_{name}": float(value) for name, _, value in parts}
+        if "moe_renormalize" in options:
+            options["moe_renormalize"] = bool(options["moe_renormalize"])
+        return options
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -100,4 +100,7 @@ def _dense(
 
 
 def _mixture(preset: presets.Preset, name: str, seeds: Iterator[int]) -> moe.TopKMixtureOfExperts:
-    return moe.TopKMixtureOfExperts(preset.moe_units, preset.num_experts, preset.top_k, seed=next(seeds), name=name)
+    return moe.TopKMixtureOfExperts(
+        preset.moe_units, preset.num_experts, preset.top_k, renormalize=preset.moe_renormalize,
+        gate_noise=preset.moe_gate_noise, balance=preset.moe_balance, seed=next(seeds), name=name,
+    )  # fmt: skip

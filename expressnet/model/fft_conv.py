@@ -13,6 +13,11 @@ from expressnet.model.presets import CONV_BACKENDS
 MIN_FFT_KERNEL = 15
 
 
+def takes_fft(conv_backend: str, kernel_size: int) -> bool:
+    """Says whether a kernel of this side goes through the FFT."""
+    return conv_backend == "fft" or (conv_backend == "auto" and kernel_size >= MIN_FFT_KERNEL)
+
+
 def fast_fft_size(min_size: int) -> int:
     """Returns the smallest even number >= `min_size` whose prime factors are 2, 3, 5 and 7 only."""
     size = max(2, min_size + min_size % 2)
@@ -141,7 +146,7 @@ class FFTConv2D(keras.layers.Conv2D):
         if not isinstance(kernel_size, int):
             raise ValueError(f"kernel_size must be an int, the side of a square kernel; got {kernel_size!r}.")
         self.conv_backend = conv_backend
-        self.uses_fft = conv_backend == "fft" or (conv_backend == "auto" and kernel_size >= MIN_FFT_KERNEL)
+        self.uses_fft = takes_fft(conv_backend, kernel_size)
         if self.uses_fft:
             kwargs["dtype"] = "float32"
         super().__init__(filters, kernel_size, padding="same", data_format="channels_last", **kwargs)

@@ -12,34 +12,48 @@ class TopKMixtureOfExperts(keras.layers.Layer):
 
     Each expert is a Dense(units, ReLU); gates = softmax(Dense(num_experts)). The mixture is the sum
     of gate_i * expert_i(x) over the k largest gates. As in the authors' code those k gates are NOT
-    renormalised to sum to 1, and all experts are computed; top-k selects.
+    renormalised to sum to 1, and all experts are computed; top-k selects. What the authors do not
+    have is off unless asked for: renormalised gates, noise on the gates while training (Shazeer et
+    al. 2017, without the learned width) and a loss that spreads the images over the experts (Fedus et
+    al. 2021, equation 4).
 
     Shapes: features float[batch, dim] -> (mixture float[batch, units], gates float[batch, experts]).
     The gates are those of all experts: each row sums to 1.
     """
 
     def __init__(
-        self, units: int, num_experts: int = 4, top_k: int = 2, seed: int | None = None, **kwargs: Any
-    ) -> None:
+        self, units: int, num_experts: int = 4, top_k: int = 2, *, renormalize: bool = False, gate_noise: float = 0.0,
+        balance: float = 0.0, seed: int | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
         """Makes the layer.
 
         Args:
             units: width of every expert's output.
             num_experts: experts to choose from.
             top_k: experts mixed for one image, from 1 to `num_experts`.
-            seed: of the initial weights.
+            renormalize: whether the chosen gates are scaled to sum to 1.
+            gate_noise: standard deviation of normal noise added to the gate's logits while training.
+            balance: weight of the load-balancing loss, which is 1 times this for an even load.
+            seed: of the initial weights and the noise.
             **kwargs: of Layer, such as name and dtype.
 
         Raises:
-            ValueError: top_k is not between 1 and num_experts.
+            ValueError: top_k is not between 1 and num_experts, or a strength is negative.
         """
         super().__init__(**kwargs)
         if not 1 <= top_k <= num_experts:
             raise ValueError(f"top_k must be between 1 and num_experts={num_experts}; got {top_k}.")
+        if gate_noise < 0 or balance < 0:
+            raise ValueError(f"gate_noise and balance must not be negative; got {gate_noise} and {balance}.")
+        self.renormalize = renormalize
+        self.gate_noise = gate_noise
+        self.balance = balance
         self.units = units
         self.num_experts = num_experts
         self.top_k = top_k
         self.seed = seed
+        # Only where it is used, because it is one more variable of the model.
+        self.noise_seed = keras.random.SeedGenerator(seed) if gate_noise else None
 
     def build(self, features_shape: tuple[Any, int]) -> None:
         """Adds the stacked experts and the gate, all initialised as Dense would be."""
@@ -62,13 +76,27 @@ class TopKMixtureOfExperts(keras.layers.Layer):
         )
         self.gate_bias = self.add_weight(name="gate_bias", shape=(self.num_experts,), initializer="zeros")
 
-    def call(self, features: Any) -> tuple[Any, Any]:
+    def call(self, features: Any, training: bool = False) -> tuple[Any, Any]:
         """Returns the mixture and the gates of all experts."""
         experts = ops.relu(ops.einsum("bd,edu->beu", features, self.expert_kernel) + self.expert_bias)
-        gates = ops.softmax(ops.matmul(features, self.gate_kernel) + self.gate_bias, axis=-1)
+        logits = ops.matmul(features, self.gate_kernel) + self.gate_bias
+        if training and self.gate_noise:
+            noise = keras.random.normal(ops.shape(logits), 0.0, self.gate_noise, logits.dtype, self.noise_seed)
+            logits = logits + noise
+        gates = ops.softmax(logits, axis=-1)
         _, chosen = ops.top_k(gates, self.top_k)  # [batch, top_k]; of equal gates the first wins
         mask = ops.sum(ops.one_hot(chosen, self.num_experts, dtype=gates.dtype), axis=1)
-        return ops.einsum("be,beu->bu", gates * mask, experts), gates
+        if training and self.balance:
+            self.add_loss(self.balance * self._imbalance(gates, mask))
+        kept = gates * mask
+        if self.renormalize:
+            kept = kept / ops.sum(kept, axis=-1, keepdims=True)
+        return ops.einsum("be,beu->bu", kept, experts), gates
+
+    def _imbalance(self, gates: Any, mask: Any) -> Any:
+        """Returns experts * sum over experts of (share of the choices * mean gate): 1 if even, `experts` at most."""
+        share = ops.mean(ops.cast(mask, "float32"), axis=0) / self.top_k
+        return self.num_experts * ops.sum(share * ops.mean(ops.cast(gates, "float32"), axis=0))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -77,5 +105,8 @@ class TopKMixtureOfExperts(keras.layers.Layer):
             "units": self.units,
             "num_experts": self.num_experts,
             "top_k": self.top_k,
+            "renormalize": self.renormalize,
+            "gate_noise": self.gate_noise,
+            "balance": self.balance,
             "seed": self.seed,
         }

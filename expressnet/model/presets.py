@@ -33,6 +33,9 @@ class Preset:
         moe_units: width of every expert.
         num_experts: experts in each of the two mixtures.
         top_k: experts mixed for one image.
+        moe_renormalize: whether the gates of the mixed experts are scaled to sum to 1.
+        moe_gate_noise: standard deviation of the noise on the gates' logits while training.
+        moe_balance: weight of the loss that spreads the images over the experts.
         batchnorm_momentum: how much of the running statistics a training step keeps.
         batchnorm_synchronized: whether replicas share their batch statistics. Without it,
             MirroredStrategy saves the statistics of replica 0 only.
@@ -60,6 +63,9 @@ class Preset:
     moe_units: int
     num_experts: int = 4
     top_k: int = 2
+    moe_renormalize: bool = False
+    moe_gate_noise: float = 0.0
+    moe_balance: float = 0.0
     batchnorm_momentum: float = 0.99
     batchnorm_synchronized: bool = True
     conv_backend: str = "auto"

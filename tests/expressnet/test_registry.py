@@ -6,7 +6,7 @@ import sys
 import mlflow
 import pytest
 
-from expressnet import config, promote, register, registry, storage
+from expressnet import bundle, config, promote, register, registry, storage
 
 
 @pytest.fixture
@@ -54,6 +54,18 @@ def test_the_first_model_becomes_champion_and_the_alias_says_so(registered, crop
     assert str(client.get_model_version_by_alias(report["model_name"], "champion").version) == report["number"]
     again = _promote(workspace, crops_and_split, evaluated[0], "promotion again")
     assert (again["promoted"], again["reason"]) == (False, "it is the champion already")
+
+
+def test_the_only_champion_needs_no_name(registered, crops_and_split, evaluated):
+    workspace, report = registered
+    models = registry.Registry(workspace)
+    with pytest.raises(FileNotFoundError, match=r"has the champions \(none\); asked for was the only one"):
+        models.champion_dir()
+    _promote(workspace, crops_and_split, evaluated[0], "promotion")
+    folders = (models.champion_dir(), models.champion_dir(report["model_name"]))
+    assert [bundle.digest(folder) for folder in folders] == [report["model_digest"]] * 2
+    with pytest.raises(FileNotFoundError, match=f"has the champions {report['model_name']}; asked for was other"):
+        models.champion_dir("other")
 
 
 def test_a_database_that_was_left_half_made_is_made_anew(tmp_path):

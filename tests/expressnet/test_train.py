@@ -160,6 +160,15 @@ def test_sixteen_bits_learn_the_same_and_what_is_written_computes_in_float32(
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
 
 
+def test_mixtures_beyond_the_paper_train_and_are_saved(trained, crops_and_split, tmp_path):
+    settings = config.recipe("tiny", seed=1, epochs=1, moe="renormalize=1,gate_noise=0.5,balance=0.1")
+    train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
+    layer = bundle.Bundle(tmp_path / "model").model.get_layer("moe_cnn")
+    assert (layer.renormalize, layer.gate_noise, layer.balance) == (True, 0.5, 0.1)
+    losses = [pd.read_csv(folder / "history.csv")["train_loss"][0] for folder in (tmp_path / "model", trained[0])]
+    assert losses[0] - losses[1] > 0.1  # two mixtures, each of which costs its weight at least
+
+
 def test_the_mirror_image_has_its_say_where_the_recipe_wants_it(trained, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     alone = bundle.Bundle(trained[0])

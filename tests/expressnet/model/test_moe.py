@@ -7,9 +7,9 @@ from expressnet.model import moe
 GATES = np.array([0.15, 0.5, 0.05, 0.3], "float32")
 
 
-def _constant_layer(top_k, experts=(100.0, 1.0, 1000.0, 10.0)):
+def _constant_layer(top_k, experts=(100.0, 1.0, 1000.0, 10.0), **options):
     """Expert i says `experts[i]` and the gates are GATES, whatever the input."""
-    layer = moe.TopKMixtureOfExperts(units=1, num_experts=4, top_k=top_k)
+    layer = moe.TopKMixtureOfExperts(units=1, num_experts=4, top_k=top_k, **options)
     layer.build((None, 3))
     layer.set_weights(
         [np.zeros((4, 3, 1)), np.reshape(experts, (4, 1)), np.zeros((3, 4)), np.log(GATES)],
@@ -25,6 +25,39 @@ def test_the_largest_gates_pick_and_are_not_renormalised(top_k, expected):
     mixture, gates = _constant_layer(top_k)(np.ones((2, 3), "float32"))
     np.testing.assert_allclose(mixture, [[expected], [expected]], rtol=1e-5)
     np.testing.assert_allclose(gates, [GATES, GATES], rtol=1e-5)
+
+
+def test_the_gates_of_the_mixed_experts_can_be_renormalised():
+    mixture, gates = _constant_layer(2, renormalize=True)(np.ones((1, 3), "float32"))
+    np.testing.assert_allclose(mixture, [[(0.5 * 1 + 0.3 * 10) / 0.8]], rtol=1e-5)
+    np.testing.assert_allclose(gates, [GATES], rtol=1e-5)
+
+
+def test_noise_moves_the_gates_while_training_only_and_follows_the_seed():
+    inputs = np.ones((500, 3), "float32")
+    layer, twin = (_constant_layer(2, gate_noise=0.5, seed=7) for _ in range(2))
+    np.testing.assert_allclose(layer(inputs)[1][0], GATES, rtol=1e-5)
+    noisy = np.asarray(layer(inputs, training=True)[1])
+    np.testing.assert_array_equal(noisy, twin(inputs, training=True)[1])
+    # The difference of two logits has a variance of twice 0.5 squared.
+    assert np.log(noisy[:, 0] / noisy[:, 1]).std() == pytest.approx(0.5 * 2**0.5, rel=0.1)
+
+
+def test_an_even_load_costs_the_weight_and_a_full_one_as_many_times_as_there_are_experts():
+    """Four inputs of which each goes to its own expert, and four that all go to the first."""
+    layer = moe.TopKMixtureOfExperts(units=1, num_experts=4, top_k=1, balance=0.25)
+    layer.build((None, 4))
+    layer.gate_kernel.assign(np.eye(4) * 100)
+    for inputs, expected in ((np.eye(4), 0.25), (np.eye(4)[[0, 0, 0, 0]], 1.0)):
+        layer(inputs.astype("float32"), training=True)
+        assert float(layer.losses[0]) == pytest.approx(expected)
+    layer(np.eye(4, dtype="float32"))
+    assert layer.losses == []
+
+
+def test_negative_strengths_are_refused():
+    with pytest.raises(ValueError, match="must not be negative; got -1.0 and 0.0"):
+        moe.TopKMixtureOfExperts(units=1, gate_noise=-1.0)
 
 
 def test_an_expert_never_says_less_than_zero():
@@ -62,7 +95,9 @@ def test_the_published_size_has_1052676_parameters():
 
 
 def test_config_round_trip():
-    layer = moe.TopKMixtureOfExperts(units=3, num_experts=5, top_k=1, seed=9, name="moe_cnn")
+    layer = moe.TopKMixtureOfExperts(
+        units=3, num_experts=5, top_k=1, renormalize=True, gate_noise=0.5, balance=0.01, seed=9, name="moe_cnn"
+    )
     assert keras.layers.deserialize(keras.layers.serialize(layer)).get_config() == layer.get_config()
 
 
