@@ -79,6 +79,7 @@ bench-crop: $(READY) ## time cropping once against the authors' detection in the
 	@$(PYTHON) -m benchmarks.bench_crop
 
 bench-train: $(READY) ## time the paper's layers and network against stock TensorFlow, oneDNN on and off (30 min)
+	@$(PYTHON) -m benchmarks.bench_input
 	@$(PYTHON) -m benchmarks.bench_train
 
 bench-data: $(READY) ## split and check ten million rows and measure time and memory (needs 6 GB of disk, 25 min)

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from expressnet import pixels as crops
 from expressnet import storage
-from expressnet.model import expressnet
+from expressnet.model import expressnet, fft_conv
 
 MODEL_FILE, WEIGHTS_FILE = "model.keras", "weights.safetensors"
 PREPROCESS_FILE, CLASSES_FILE = "preprocess.json", "classes.json"
@@ -65,6 +65,7 @@ class Bundle:
         self.model = keras.models.load_model(folder / MODEL_FILE)
         self.classes: list[str] = storage.read_json(folder / CLASSES_FILE)
         self.preprocess: dict[str, Any] = storage.read_json(folder / PREPROCESS_FILE)
+        fft_conv.keep_spectra(self.model)
         self._with_gates = expressnet.with_gates(self.model)
 
     def predict(self, pixels: np.ndarray) -> Prediction:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from expressnet.model.presets import CONV_BACKENDS
@@ -61,6 +62,25 @@ def fft_conv2d(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return _convolve(images, _reachable(kernel, image_hw), image_hw)
 
 
+def kernel_spectra(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
+    """Returns what `fft_conv2d` computes of a kernel, for images of one size.
+
+    Returns:
+        complex [in, out, u, v].
+    """
+    reachable = _reachable(kernel, image_hw)
+    return _kernel_spectra(reachable, *_geometry(reachable, image_hw))
+
+
+def fft_conv2d_with(images: tf.Tensor, spectra: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns `fft_conv2d(images, kernel)` from spectra that are there already; only the kernel's shape is used."""
+    image_hw = images.shape[1:3].as_list()
+    _, fft_hw = _geometry(_reachable(kernel, image_hw), image_hw)
+    image_spectra = _rfft2(tf.transpose(images, [0, 3, 1, 2]), fft_hw)
+    product = tf.einsum("biuv,iouv->bouv", image_spectra, tf.math.conj(spectra))
+    return tf.transpose(_irfft2(product, fft_hw, image_hw), [0, 2, 3, 1])
+
+
 def _reachable(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
     """Cuts off the kernel's taps that lie outside the image from every pixel; their gradient is zero."""
     slices = []
@@ -70,7 +90,8 @@ def _reachable(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
     return kernel[slices[0], slices[1]]
 
 
-def _convolve(images: tf.Tensor, kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
+def _geometry(kernel: tf.Tensor, image_hw: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Returns how far a kernel reaches up and left of its pixel, and the size of the transform."""
     kernel_hw = kernel.shape[:2].as_list()
     before = [(side - 1) // 2 for side in kernel_hw]
     # One zero tail serves both borders, because the transform is periodic.
@@ -78,17 +99,23 @@ def _convolve(images: tf.Tensor, kernel: tf.Tensor, image_hw: Sequence[int]) -> 
         fast_fft_size(size + max(left, side - 1 - left))
         for size, left, side in zip(image_hw, before, kernel_hw, strict=True)
     ]
+    return before, fft_hw
+
+
+def _convolve(images: tf.Tensor, kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
+    kernel_hw = kernel.shape[:2].as_list()
+    before, fft_hw = _geometry(kernel, image_hw)
 
     @tf.custom_gradient
     def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
         image_spectra = _rfft2(tf.transpose(images, [0, 3, 1, 2]), fft_hw)  # [batch, in, u, v]
-        kernel_spectra = _kernel_spectra(kernel, before, fft_hw)  # [in, out, u, v]
-        product = tf.einsum("biuv,iouv->bouv", image_spectra, tf.math.conj(kernel_spectra))
+        spectra = _kernel_spectra(kernel, before, fft_hw)  # [in, out, u, v]
+        product = tf.einsum("biuv,iouv->bouv", image_spectra, tf.math.conj(spectra))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             upstream_spectra = _rfft2(tf.transpose(upstream, [0, 3, 1, 2]), fft_hw)
             # When nobody asks for the gradient of the images, the graph optimiser prunes this branch.
-            image_product = tf.einsum("bouv,iouv->biuv", upstream_spectra, kernel_spectra)
+            image_product = tf.einsum("bouv,iouv->biuv", upstream_spectra, spectra)
             kernel_product = tf.einsum("biuv,bouv->iouv", image_spectra, tf.math.conj(upstream_spectra))
             kernel_gradient = tf.roll(_irfft2(kernel_product, fft_hw), before, axis=[2, 3])
             return (
@@ -147,6 +174,7 @@ class FFTConv2D(keras.layers.Conv2D):
             raise ValueError(f"kernel_size must be an int, the side of a square kernel; got {kernel_size!r}.")
         self.conv_backend = conv_backend
         self.uses_fft = takes_fft(conv_backend, kernel_size)
+        self._spectra: np.ndarray | None = None
         if self.uses_fft:
             kwargs["dtype"] = "float32"
         super().__init__(filters, kernel_size, padding="same", data_format="channels_last", **kwargs)
@@ -160,7 +188,15 @@ class FFTConv2D(keras.layers.Conv2D):
         """Convolves; the hook that Conv2D.call leaves to its subclasses."""
         if not self.uses_fft:
             return super().convolution_op(inputs, kernel)
-        return fft_conv2d(tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel))
+        inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
+        if self._spectra is not None:
+            return fft_conv2d_with(inputs, tf.constant(self._spectra), kernel)
+        return fft_conv2d(inputs, kernel)
+
+    def keep_spectra(self) -> None:
+        """Transforms the kernel once for all images that follow; it must not change any more. For inference."""
+        if self.uses_fft:
+            self._spectra = kernel_spectra(tf.convert_to_tensor(self.kernel), self.input.shape[1:3]).numpy()
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs; padding and data format are fixed."""
@@ -168,3 +204,12 @@ class FFTConv2D(keras.layers.Conv2D):
         for fixed in ("padding", "data_format"):
             del config[fixed]
         return {**config, "kernel_size": self.kernel_size[0], "conv_backend": self.conv_backend}
+
+
+def keep_spectra(model: keras.Model) -> None:
+    """Lets every layer of a model that will not be trained any more transform its kernel once."""
+    for layer in model.layers:
+        if isinstance(layer, FFTConv2D):
+            layer.keep_spectra()
+        elif isinstance(layer, keras.Model):
+            keep_spectra(layer)

@@ -112,6 +112,25 @@ def test_config_round_trip_keeps_the_backend():
     assert copy.uses_fft
 
 
+@pytest.mark.parametrize(("kernel", "side"), [(15, 20), (8, 13), (25, 9)])
+def test_spectra_that_are_kept_give_the_same_output(kernel, side):
+    inputs = keras.Input((side, side, 3))
+    layer = fft_conv.FFTConv2D(4, kernel, conv_backend="fft", activation="relu", bias_initializer="ones")
+    model = keras.Model(inputs, layer(inputs))
+    images = np.random.default_rng(0).normal(size=(2, side, side, 3)).astype("float32")
+    before = model(images)
+    fft_conv.keep_spectra(keras.Model(inputs, model(inputs)))
+    assert layer._spectra is not None
+    np.testing.assert_allclose(model(images), before, atol=1e-6)
+
+
+def test_a_direct_layer_keeps_no_spectra():
+    inputs = keras.Input((9, 9, 3))
+    layer = fft_conv.FFTConv2D(4, 3)
+    fft_conv.keep_spectra(keras.Model(inputs, layer(inputs)))
+    assert layer._spectra is None
+
+
 def test_an_unknown_height_is_refused():
     function = tf.function(
         fft_conv.fft_conv2d,
