@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expressnet import backbone_weights, checkpoint, console, metrics, optimizers
+from expressnet import backbone_weights, checkpoint, console, devices, metrics, optimizers
 from expressnet.batches import Data
 from expressnet.checkpoint import Checkpoints, State
 from expressnet.config.training import TrainConfig
@@ -25,18 +24,30 @@ _NAMED = 8
 
 
 def fit(
-    data: Data, config: TrainConfig, checkpoints: Checkpoints, checkpoint_every_s: float, logs_dir: Path
+    data: Data,
+    preset: presets.Preset,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    checkpoint_every_s: float,
+    logs_dir: Path,
 ) -> tuple[State, keras.Model]:
     """Trains from the last checkpoint, or from the start, to the end.
 
+    Args:
+        data: what is trained on and selected on.
+        preset: the network.
+        config: the recipe.
+        checkpoints: where the state is kept.
+        checkpoint_every_s: seconds between two states within an epoch.
+        logs_dir: folder for TensorBoard.
+
     Returns:
         The last state, and a float32 model with the weights of the best epoch.
-    """
+    """  # fmt: skip
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    preset = dataclasses.replace(presets.PRESETS[config.preset], **config.moe_options)
     num_classes = len(data.classes)
-    with _strategy(config).scope():
+    with devices.strategy(config.batch_size).scope():
         model = expressnet.build(preset, num_classes, config.seed, config.precision)
         model.compile(
             optimizer=optimizers.adam(config, data.steps(config)),
@@ -46,7 +57,7 @@ def fit(
             jit_compile=False,
         )
         model.optimizer.build(model.trainable_variables)
-        training = _Training(model, data, config, checkpoints, checkpoint_every_s)
+        training = _Training(model, data, config, preset.top_k, checkpoints, checkpoint_every_s)
     training.run(logs_dir)
     # A new model, so that one trained in 16 bits computes in 32 wherever it goes.
     chosen = expressnet.build(preset, num_classes, config.seed)
@@ -54,30 +65,15 @@ def fit(
     return training.state, chosen
 
 
-def devices() -> list[str]:
-    """Returns the names of all GPUs, or of the CPU (of all, where it was divided) if there is none."""
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return [device.name for device in found]
-
-
-def _strategy(config: TrainConfig) -> tf.distribute.Strategy:
-    names = devices()
-    if config.batch_size % len(names):
-        # Replicas of unequal share would weigh their images unequally.
-        raise ValueError(
-            f"batch_size must be divisible by the number of devices, {len(names)}; got {config.batch_size}. Hide "
-            "devices with CUDA_VISIBLE_DEVICES, or choose another batch size."
-        )
-    return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
-
-
 class _Training:
     """One network on its way through the epochs."""
 
     def __init__(
-        self, model: keras.Model, data: Data, config: TrainConfig, checkpoints: Checkpoints, checkpoint_every_s: float
-    ):
+        self, model: keras.Model, data: Data, config: TrainConfig, top_k: int, checkpoints: Checkpoints,
+        checkpoint_every_s: float,
+    ):  # fmt: skip
         self._model, self._data, self._config, self._checkpoints = model, data, config, checkpoints
+        self._top_k = top_k
         self._with_gates = expressnet.with_gates(model)
         self._steps = data.steps(config)
         self._every_s, self._saved_at = checkpoint_every_s, time.monotonic()
@@ -122,7 +118,7 @@ class _Training:
     def _announce(self) -> None:
         config, data, state = self._config, self._data, self.state
         counts = expressnet.parameter_counts(self._model)
-        names = [name.removeprefix("/device:") for name in devices()]
+        names = [name.removeprefix("/device:") for name in devices.names()]
         console.say(
             f"preset {config.preset}: {counts['total']:,} parameters, {config.precision}, seed {config.seed}; "
             f"backbone: {state.backbone}"
@@ -230,11 +226,10 @@ class _Training:
         """
         images = self._data.selection_images(self._config)
         probabilities, *gates = self._with_gates.predict(images, verbose=0)
-        top_k = presets.PRESETS[self._config.preset].top_k
         usage = {
             f"{name}_expert_{number}": float(share)
             for name, of_mixture in zip(_MIXTURES, gates, strict=True)
-            for number, share in enumerate(_chosen(of_mixture, top_k).mean(axis=0), 1)
+            for number, share in enumerate(_chosen(of_mixture, self._top_k).mean(axis=0), 1)
         }
         return metrics.headline(self._data.selection_labels, probabilities), usage
 

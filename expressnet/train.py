@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ def run(
     checkpoints = checkpoint.Checkpoints(work_dir, key, checkpointing.mirror_uri)
     with storage.lock(Path(work_dir) / f"{key}.lock", wait=True), storage.committed_dir(out_dir) as partial:
         data = Data.read(faces_dir, split_dir, config, scratch_dir=work_dir)
-        state, model = fitting.fit(data, config, checkpoints, checkpointing.every_s, partial / LOGS_FOLDER)
+        preset = dataclasses.replace(presets.PRESETS[config.preset], **config.moe_options)
+        state, model = fitting.fit(data, preset, config, checkpoints, checkpointing.every_s, partial / LOGS_FOLDER)
         history = pd.DataFrame(state.history)
         history.to_csv(partial / bundle.HISTORY_FILE, index=False)
         best = history.iloc[state.best_epoch - 1]

@@ -39,9 +39,13 @@ def build(preset: presets.Preset, num_classes: int, seed: int, precision: str = 
 
 def _connect(preset: presets.Preset, num_classes: int, seeds: Iterator[int]) -> keras.Model:
     images = keras.Input((preset.size_px, preset.size_px, 3), name="images")
-    cnnfe1_features = feature_extractors.build_cnnfe1(preset, seeds)(images)
-    cnnfe2_features = feature_extractors.build_cnnfe2(preset, seeds)(images)
-    backbone_features = resnet50.build_backbone(preset, seeds)(images)
+    extractors = (
+        feature_extractors.build_cnnfe1(preset, seeds), feature_extractors.build_cnnfe2(preset, seeds),
+        resnet50.build_backbone(preset, seeds),
+    )  # fmt: skip
+    cnnfe1_features, cnnfe2_features, backbone_features = (
+        _zeros(extractor, images) if extractor.name in preset.removed else extractor(images) for extractor in extractors
+    )
 
     joined = keras.layers.Concatenate(name="join_features")([cnnfe2_features, backbone_features])
     fused = _dense(preset.fusion_units, "relu", "fusion", seeds)(joined)
@@ -73,6 +77,14 @@ def parameter_counts(model: keras.Model) -> dict[str, int]:
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     total = sum(parts.values())
     return {**parts, "total": total, "trainable": trainable, "non_trainable": total - trainable}
+
+
+def _zeros(extractor: keras.Model, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns zeros of the shape of an extractor's features."""
+    zeros = keras.layers.Dense(
+        extractor.output_shape[-1], use_bias=False, kernel_initializer="zeros", trainable=False, name=extractor.name
+    )
+    return zeros(keras.layers.GlobalAveragePooling2D(name=f"no_{extractor.name}")(images))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+EXTRACTORS = ("cnnfe1", "cnnfe2", "backbone")
 # How a convolution is computed; "auto" takes the FFT for large kernels (see expressnet.model.fft_conv).
 CONV_BACKENDS = ("auto", "direct", "fft")
 
@@ -36,6 +37,8 @@ class Preset:
         moe_renormalize: whether the gates of the mixed experts are scaled to sum to 1.
         moe_gate_noise: standard deviation of the noise on the gates' logits while training.
         moe_balance: weight of the loss that spreads the images over the experts.
+        removed: extractors ("cnnfe1", "cnnfe2", "backbone") that give zeros instead of features, to measure what the
+            others do without them.
         batchnorm_momentum: how much of the running statistics a training step keeps.
         batchnorm_synchronized: whether replicas share their batch statistics. Without it,
             MirroredStrategy saves the statistics of replica 0 only.
@@ -66,6 +69,7 @@ class Preset:
     moe_renormalize: bool = False
     moe_gate_noise: float = 0.0
     moe_balance: float = 0.0
+    removed: tuple[str, ...] = ()
     batchnorm_momentum: float = 0.99
     batchnorm_synchronized: bool = True
     conv_backend: str = "auto"
@@ -89,6 +93,8 @@ class Preset:
 
     def _check_choices(self) -> None:
         choices = {"channel_order": ("rgb", "bgr"), "conv_backend": CONV_BACKENDS}
+        if unknown := set(self.removed) - set(EXTRACTORS):
+            raise ValueError(f"removed must name some of {EXTRACTORS}; got {sorted(unknown)}.")
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}; got {getattr(self, name)!r}.")

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from benchmarks import object_store
-from expressnet import bundle, config, fitting, optimizers, train
+from expressnet import bundle, config, devices, fitting, optimizers, train
 from expressnet.sources import bucket
 
 _TRAIN = """
@@ -263,7 +263,7 @@ def test_any_number_of_devices_trains_the_same_network_and_saves_what_was_measur
 
 
 def test_a_batch_that_cannot_be_divided_equally_is_refused(crops_and_split, tmp_path, monkeypatch):
-    monkeypatch.setattr(fitting, "devices", lambda: ["CPU:0", "CPU:1", "CPU:2"])
+    monkeypatch.setattr(devices, "names", lambda: ["CPU:0", "CPU:1", "CPU:2"])
     with pytest.raises(ValueError, match="batch_size must be divisible by the number of devices, 3; got 16"):
         train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"),
                   config.recipe("tiny", seed=1, epochs=1))  # fmt: skip

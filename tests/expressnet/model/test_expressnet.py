@@ -71,6 +71,16 @@ def test_probabilities_are_float32_and_sum_to_one(tiny, images):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("part", presets.EXTRACTORS)
+def test_an_extractor_that_is_removed_gives_zeros_and_costs_nothing(images, part):
+    without = expressnet.build(dataclasses.replace(presets.TINY, removed=(part,)), num_classes=3, seed=0)
+    assert not without.get_layer(part).trainable_weights
+    features = keras.Model(without.input, without.get_layer(part).output)(images)
+    assert features.shape == expressnet.build(presets.TINY, 3, 0).get_layer(part)(images).shape
+    assert not np.asarray(features).any()
+    assert np.asarray(without(images)).std() > 0
+
+
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_a_precision_concerns_the_computation_and_no_variable(images, precision):
     half = expressnet.build(presets.TINY, num_classes=3, seed=0, precision=precision)

@@ -13,6 +13,7 @@ def test_presets_are_found_by_their_own_names():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"removed": ("moe",)}, r"removed must name some of .*; got \['moe'\]"),
         ({"channel_order": "gray"}, "channel_order must be one of"),
         ({"conv_backend": "cudnn"}, "conv_backend must be one of"),
         ({"size_px": 0}, "size_px must be positive; got 0"),
