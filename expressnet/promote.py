@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from expressnet import console, cutting, manifest, metrics, pixels, registry, shards, storage
+from expressnet import comparison, console, cutting, gate, manifest, pixels, registry, shards, storage
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.config.evidence import PromoteConfig
@@ -38,7 +40,9 @@ def run(
     name = challenger["model_name"]
     models.heal_alias(name)
     champion = models.champion(name)
-    decision = _decide(challenger, evaluation, champion, models, dataset_dir, split_dir, workspace, config)
+    decision = _decide(
+        challenger, evaluation, champion, models, dataset_dir, split_dir, evaluation_dir, workspace, config
+    )
     if decision["promoted"]:
         models.set_champion(name, expected=champion, new=_record(challenger, champion, decision, config))
     with storage.committed_dir(out_dir) as partial:
@@ -49,7 +53,8 @@ def run(
 
 def _decide(
     challenger: dict[str, Any], evaluation: dict[str, Any], champion: dict[str, Any] | None,
-    models: registry.Registry, dataset_dir: str, split_dir: str, workspace: str, config: PromoteConfig,
+    models: registry.Registry, dataset_dir: str, split_dir: str, evaluation_dir: str, workspace: str,
+    config: PromoteConfig,
 ) -> dict[str, Any]:  # fmt: skip
     decision = {
         "model_name": challenger["model_name"], "version": challenger["version"],
@@ -68,21 +73,27 @@ def _decide(
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {**decision, "promoted": False, "reason": reason}
-    figures = predict_test(opponent, dataset_dir, split_dir, Path(workspace) / "work")
-    gain = decision["macro_f1"] - figures["macro_f1"]
-    better = gain > config.min_gain
-    reason = (
-        f"macro-F1 {decision['macro_f1']:.3f} against {figures['macro_f1']:.3f} of the champion {champion['version']} "
-        f"on the same {evaluation['num_test']:,} test images ({gain:+.3f}; more than {config.min_gain:+.3f} is needed)"
-    )
+    rows, probabilities = predict_test(opponent, dataset_dir, split_dir, Path(workspace) / "work")
+    own = pd.read_parquet(Path(evaluation_dir) / "predictions.parquet").set_index("sha256").loc[rows["sha256"]]
+    found = comparison.compare(
+        manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
+        manifest.subjects_or_self(rows).to_numpy(), num_resamples=config.num_resamples, confidence=config.confidence,
+        seed=config.seed,
+    )  # fmt: skip
+    better, reason = gate.decide(found, opponent.classes, config)
+    reason += f". The champion is {champion['version']}"
     if champion["split_digest"] != evaluation["split_digest"]:
-        reason += "; the champion was trained on another split and may have seen some of these images"
-    return {**decision, "promoted": better, "reason": reason, "champion_macro_f1": figures["macro_f1"],
-            "champion_accuracy": figures["accuracy"], "gain": gain}  # fmt: skip
+        reason += ", trained on another split: it may have seen some of these images"
+    figures = {f"gain_{name}": value for name, value in dataclasses.asdict(found.macro_f1).items()}
+    return {**decision, "promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
+            "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
+            "visible_gain": found.visible_gain}  # fmt: skip
 
 
-def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: Path) -> dict[str, float]:
-    """Returns a model's headline figures on the test rows, cropped the way that model wants them."""
+def predict_test(
+    model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: Path
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Returns the test rows, cropped the way a model wants them, and its probabilities float[rows, classes]."""
     split = manifest.read(split_dir)
     test_sha256 = split.loc[split["split"] == "test", "sha256"]
     photos = manifest.read(dataset_dir)
@@ -93,7 +104,7 @@ def predict_test(model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch
             photos, dataset_dir, Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
         )
         prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
-    return metrics.headline(manifest.class_indices(crops, model.classes), prediction.probabilities)
+    return crops, prediction.probabilities
 
 
 def _record(

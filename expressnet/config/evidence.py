@@ -32,11 +32,24 @@ class PromoteConfig:
 
     Attributes:
         intended_use: what the model will be used for, in the promoter's words; recorded with the decision.
-        min_gain: a challenger must beat the champion's macro-F1 by more than this on the same test rows.
+        min_gain: the lower end of the gain of macro-F1 over the champion's must exceed this.
+        max_class_loss: no class may lose more recall than this with confidence.
+        max_calibration_loss: the calibration error may not rise by more than this with confidence.
+        num_resamples: bootstrap resamples behind the intervals.
+        confidence: their coverage.
+        seed: of the resampling.
     """
 
     intended_use: str = ""
     min_gain: float = 0.0
+    max_class_loss: float = 0.05
+    max_calibration_loss: float = 0.02
+    num_resamples: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        require(0 <= self.min_gain < 1, "min_gain", "in [0, 1)", self.min_gain)
+        for name in ("min_gain", "max_class_loss", "max_calibration_loss"):
+            require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
+        require(self.num_resamples >= 100, "num_resamples", "at least 100", self.num_resamples)
+        require(0.5 < self.confidence < 1, "confidence", "in (0.5, 1)", self.confidence)

@@ -85,8 +85,8 @@ def test_another_seed_trains_a_challenger_that_is_compared_on_the_same_rows(fini
     stages = _summary(out)["stages"]
     assert {name for name, entry in stages.items() if entry.get("reused")} == {"validate", "crop"}
     promotion = stages["promote"]["report"]
-    assert promotion["promoted"] == (promotion["macro_f1"] > promotion["champion_macro_f1"])
-    assert "on the same" in promotion["reason"]
+    assert promotion["promoted"] == (promotion["gain_low"] > 0)
+    assert "McNemar p =" in promotion["reason"]
 
 
 def test_other_photographs_are_a_new_data_set(tmp_path, finished):

@@ -1,0 +1,50 @@
+"""What a comparison of two models means: whether the challenger becomes champion, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from expressnet.comparison import Comparison, Difference
+from expressnet.config.evidence import PromoteConfig
+
+
+def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> tuple[bool, str]:
+    """Says whether the challenger is promoted, and why.
+
+    It must gain macro-F1 beyond the margin with the interval's whole length, and neither a class nor the calibration
+    may have become worse beyond its limit with the interval's whole length.
+
+    Args:
+        found: challenger against champion.
+        classes: names in the order of `found.recall`.
+        config: the limits.
+    """
+    worse = [
+        f"the recall of {name} fell by {_shown(recall)}, more than {config.max_class_loss:.3f}"
+        for name, recall in zip(classes, found.recall, strict=True)
+        if recall.high < -config.max_class_loss
+    ]
+    if found.calibration_error.low > config.max_calibration_loss:
+        worse.append(
+            f"the calibration error rose by {_shown(found.calibration_error)}, more than "
+            f"{config.max_calibration_loss:.3f}"
+        )
+    gains = found.macro_f1.low > config.min_gain
+    evidence = (
+        f"macro-F1 {_shown(found.macro_f1)} on {found.num_rows:,} test images of {found.num_groups:,} groups; of the "
+        f"{found.only_challenger_right + found.only_champion_right:,} images that one model alone gets right the "
+        f"challenger has {found.only_challenger_right:,} (McNemar p = {found.mcnemar_p:.2g})"
+    )
+    if gains and not worse:
+        return True, f"better than the champion: {evidence}"
+    if gains:
+        return False, f"better in all, but {'; '.join(worse)}. {evidence}"
+    needed = f"its lower end must exceed {config.min_gain:+.3f}"
+    smallest = config.min_gain + found.visible_gain
+    reach = f"this test set shows gains from about {smallest:.3f} on, smaller ones need more images"
+    also = f"; also, {'; '.join(worse)}" if worse else ""
+    return False, f"no proof that it is better: {evidence}; {needed}; {reach}{also}"
+
+
+def _shown(difference: Difference) -> str:
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
