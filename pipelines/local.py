@@ -41,7 +41,8 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
     with storage.workspace_lock(workspace, busy=busy):
         for folder in ("artifacts", "work"):  # a killed ingest goes on from what it left in "datasets"
             storage.remove_partials(workspace / folder)
-        started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        # To the millisecond: a run that fails at once may be followed by another within the same second.
+        started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         run_dir = workspace / "runs" / f"{started}-{pipeline_name}-{arguments['dataset']}"
         terminal = Console(file=sys.stdout)  # as it is now; stdout is redirected later
         try:
