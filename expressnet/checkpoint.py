@@ -21,6 +21,7 @@ _DONE = "done"
 _SUFFIX = ".safetensors"
 _NAME = re.compile(rf"\d{{4,}}-\d{{7,}}-[0-9a-f]{{64}}{re.escape(_SUFFIX)}")
 _KEPT = 2
+_ENTRY = "training"
 
 
 @dataclasses.dataclass
@@ -90,7 +91,9 @@ class Checkpoints:
             for kind, some in arrays.items()
             for place, array in enumerate(some)
         }
-        data = save(numbered, metadata={"key": self._key, "state": json.dumps(fields)})
+        # One entry only: safetensors writes several in any order, and the same state is to be the same bytes.
+        training = json.dumps({"key": self._key, "state": fields}, sort_keys=True)
+        data = save(numbered, metadata={_ENTRY: training})
         name = f"{state.epoch:04d}-{state.step:07d}-{storage.bytes_sha256(data)}{_SUFFIX}"
         storage.write_bytes(self.folder / name, data)
         for old in self._local()[:-_KEPT]:
@@ -131,20 +134,18 @@ class Checkpoints:
     def _apply(self, path: Path, data: bytes, model: keras.Model) -> State:
         try:
             length = int.from_bytes(data[:8], "little")
-            metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+            training = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_ENTRY])
             arrays = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
             raise ValueError(f"{path} is no checkpoint of this program ({error}). Nothing was changed.") from error
-        if metadata["key"] != self._key:
+        if training["key"] != self._key:
             raise ValueError(
                 f"{path} belongs to another training (data, split, settings or code differ: {metadata['key'][:8]}, not "
                 f"{self._key[:8]}). Was it copied there? Nothing was changed."
             )
         for variable, value in zip(_variables(model), _in_order(arrays, "variable"), strict=True):
             variable.assign(value)
-        return State(
-            **json.loads(metadata["state"]), best_weights=_in_order(arrays, "best"), metrics=_in_order(arrays, "metric")
-        )
+        return State(**training["state"], best_weights=_in_order(arrays, "best"), metrics=_in_order(arrays, "metric"))
 
     def finish(self) -> None:
         """Marks the training as done and deletes the checkpoints of others that are."""

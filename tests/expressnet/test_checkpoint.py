@@ -55,6 +55,16 @@ def test_everything_comes_back_bit_by_bit(model, saved):
     np.testing.assert_array_equal(state.metrics, expected.metrics)
 
 
+def test_the_same_state_is_the_same_bytes(model, saved, tmp_path):
+    names = {path.name for path in saved.folder.iterdir()}
+    for number in range(8):
+        again = Checkpoints(tmp_path / str(number), KEY)
+        for step in (1, 2):
+            _fill(model, step)
+            again.save(model, _state(step))
+        assert {path.name for path in again.folder.iterdir()} == names
+
+
 def test_where_nothing_was_saved_there_is_nothing_to_go_on_from(model, tmp_path):
     assert Checkpoints(tmp_path, KEY).restore(model) is None
 
