@@ -140,7 +140,7 @@ class Checkpoints:
             raise ValueError(f"{path} is no checkpoint of this program ({error}). Nothing was changed.") from error
         if training["key"] != self._key:
             raise ValueError(
-                f"{path} belongs to another training (data, split, settings or code differ: {metadata['key'][:8]}, not "
+                f"{path} belongs to another training (data, split, settings or code differ: {training['key'][:8]}, not "
                 f"{self._key[:8]}). Was it copied there? Nothing was changed."
             )
         for variable, value in zip(_variables(model), _in_order(arrays, "variable"), strict=True):
