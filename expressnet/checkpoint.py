@@ -92,7 +92,7 @@ class Checkpoints:
             for place, array in enumerate(some)
         }
         # One entry only: safetensors writes several in any order, and the same state is to be the same bytes.
-        training = json.dumps({"key": self._key, "state": fields}, sort_keys=True)
+        training = json.dumps({"key": self._key, "state": fields})
         data = save(numbered, metadata={_ENTRY: training})
         name = f"{state.epoch:04d}-{state.step:07d}-{storage.bytes_sha256(data)}{_SUFFIX}"
         storage.write_bytes(self.folder / name, data)
