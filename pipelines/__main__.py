@@ -72,6 +72,12 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument("--xla", action="store_true", help="let XLA compile the training step, which takes it minutes")
+    run.add_argument("--class-weights", type=float, default=config.TrainConfig.class_weights, metavar="POWER",
+                     help="0: all images weigh alike; 1: all classes do; 0.5 lies between")  # fmt: skip
+    run.add_argument("--no-crop-cache", dest="crop_cache", action="store_false",
+                     help="decode crops for every batch instead of once, where neither memory nor disk holds their "
+                     "pixels")  # fmt: skip
     run.add_argument("--moe", default="", metavar="OPTIONS",
                      help="mixtures beyond the paper: renormalize=1,gate_noise=0.5,balance=0.01")  # fmt: skip
     run.add_argument("--backbone-weights", default="", metavar="FILE",

@@ -39,6 +39,9 @@ def train(
     split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
     precision: str = TrainConfig.precision,
+    xla: bool = TrainConfig.xla,
+    class_weights: float = TrainConfig.class_weights,
+    crop_cache: bool = TrainConfig.crop_cache,
     moe: str = TrainConfig.moe,
     backbone_weights: str = TrainConfig.backbone_weights,
     backbone_sha256: str = TrainConfig.backbone_sha256,
@@ -68,6 +71,9 @@ def train(
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         precision: float32, mixed_bfloat16 or mixed_float16.
+        xla: whether XLA compiles the training step.
+        class_weights: from 0, all images weigh alike, to 1, all classes do.
+        crop_cache: whether crops are decoded once and kept as pixels, or for every batch.
         moe: what the mixtures of experts do beyond the paper, as renormalize=1,gate_noise=0.5,balance=0.01.
         backbone_weights: path or gs://bucket/object of pretrained ResNet-50 weights (HDF5), for the preset paper.
         backbone_sha256: of that file.
@@ -109,8 +115,9 @@ def train(
 
         trained = train_stage(
             faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, precision=precision, moe=moe, backbone_weights=backbone_weights,
-            backbone_sha256=backbone_sha256, checkpoint_uri=checkpoint_uri, workspace=workspace,
+            seed=seed, epochs=epochs, precision=precision, xla=xla, class_weights=class_weights,
+            crop_cache=crop_cache, moe=moe, backbone_weights=backbone_weights, backbone_sha256=backbone_sha256,
+            checkpoint_uri=checkpoint_uri, workspace=workspace,
         )  # fmt: skip
         evaluated = evaluate(
             model=trained.outputs["model"], faces=faces, splits=splits,
