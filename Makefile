@@ -82,7 +82,8 @@ drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop
 
-bench-train: $(READY) ## time the paper's layers and network against stock TensorFlow, oneDNN on and off (30 min)
+bench-train: $(READY) ## time input, layers and network against their peers, oneDNN on and off (installs grain; 30 min)
+	@.tools/bin/uv sync --quiet --frozen --inexact --extra $(EXTRA) --group dev --group bench
 	@$(PYTHON) -m benchmarks.bench_input
 	@$(PYTHON) -m benchmarks.bench_train
 
