@@ -101,7 +101,7 @@ format: $(READY) ## let ruff mend what it can
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
 
-export: $(READY) ## write the champion (MODEL=<name> if there are several) as a SavedModel to build/export
+export: $(READY) ## write the champion (MODEL=<name> if there are several) as SavedModel and TFLite to build/export
 	@$(PYTHON) -m pipelines export --name "$$MODEL" --out "$$OUT"
 
 compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines

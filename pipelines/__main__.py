@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     forget_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     forget_parser.set_defaults(command=_forget)
     export_parser = commands.add_parser(
-        "export", help="write a SavedModel: uint8 crops in, probabilities and class names out"
+        "export", help="write a SavedModel and a TFLite model: uint8 crops in, probabilities out"
     )
     export_parser.add_argument("--name", default="", metavar="MODEL",
                                help="such as expressnet-demo; not needed where there is one champion")  # fmt: skip
