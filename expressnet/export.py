@@ -65,7 +65,8 @@ def _difference(name: str, probabilities: np.ndarray, expected: np.ndarray) -> f
     difference = float(np.abs(probabilities - expected).max())
     if not difference <= _TOLERANCE:  # nor no number
         raise ValueError(
-            f"The {name}'s probabilities differ by {difference:.1e} from the model's; at most {_TOLERANCE:.0e} is right."
+            f"The {name}'s probabilities differ by {difference:.1e} from the model's; at most {_TOLERANCE:.0e} is "
+            "right."
         )
     return difference
 
