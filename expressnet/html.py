@@ -23,6 +23,8 @@ table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 img.plot { max-width: 100%; height: auto; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr)); gap: .8rem; }
+.gallery figure { margin: 0; font-size: .8rem; overflow-wrap: anywhere; } .gallery img { width: 100%; }
 @media print { body { margin: 0; } h2 { break-after: avoid; } }
 """
 

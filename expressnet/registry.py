@@ -112,6 +112,21 @@ class Registry:
         assert champion is not None
         return self.model_dir(champion["run_id"])
 
+    def version_dir(self, version_name: str, model_name: str = "") -> Path:
+        """Returns the local folder of a registered version, of any model if no name is given.
+
+        Raises:
+            FileNotFoundError: there is none, its files are gone, or several models have one of this name.
+        """
+        which = f" and name = '{model_name}'" if model_name else ""
+        found = self._client.search_model_versions(f"tags.{_VERSION_TAG} = '{version_name}'{which}")
+        if len(found) != 1:
+            raise FileNotFoundError(
+                f"{self._workspace} has {len(found)} versions {version_name} of {model_name or 'any model'}; one was "
+                "asked for. `make registry` shows what there is; MODEL= names the model."
+            )
+        return self.model_dir(found[0].run_id)
+
     def set_champion(self, model_name: str, *, expected: dict[str, Any] | None, new: dict[str, Any]) -> None:
         """Swaps the pointer if it still says `expected`, then lets the alias follow.
 

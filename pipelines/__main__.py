@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|export|predict|serve|compile`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local
+from pipelines import catalog, local, predicting
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
+    predicting.add_commands(commands)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
@@ -58,7 +59,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser(
         "run", help="run a pipeline on this machine", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    run.add_argument("pipeline", choices=catalog.NAMES)
+    run.add_argument("pipeline", choices=catalog.OF_DATA)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
     run.add_argument("--data-uri", default="",
                      help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip

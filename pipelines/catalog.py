@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-NAMES = ("train",)
+OF_DATA = ("train",)  # take a data set and the options of `python -m pipelines run`
+NAMES = (*OF_DATA, "predict")
 
 
 def load(name: str) -> Any:

@@ -4,6 +4,7 @@ from expressnet.config.base import digest_fields
 from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig
 from expressnet.config.evidence import EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
+from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
 from expressnet.config.training import (
     PRECISIONS,
@@ -32,7 +33,10 @@ __all__ = [
     "CropConfig",
     "EvaluateConfig",
     "IngestConfig",
+    "ModelChoice",
+    "PredictConfig",
     "PromoteConfig",
+    "ServeConfig",
     "SplitConfig",
     "TrainConfig",
     "ValidateConfig",
