@@ -29,20 +29,26 @@ CROP_MODE ?= auto
 PICTURES ?=
 SHA256 ?=
 INTENDED_USE ?=
+INPUT ?=
+VERSION ?=
+GALLERY ?=
+PORT ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
+export INPUT VERSION PORT
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run test test-slow datasets forget drill-data drill-resume bench-crop bench-data bench-train check format export compile registry tensorboard clean
+.PHONY: help setup run predict serve test test-slow datasets forget drill-data drill-resume bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= XLA=1 CLASS_WEIGHTS= CROP_CACHE=0 MOE= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
+	@echo "  predict takes INPUT= MODEL= VERSION= GALLERY=1 OUT=; serve takes MODEL= VERSION= PORT= OUT="
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
 
@@ -50,6 +56,9 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(EXTRA)
 	@touch $@
 
+ifeq ($(PIPELINE),predict)
+run: predict
+else
 run: $(READY) ## run a pipeline on this machine
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" \
@@ -57,6 +66,13 @@ run: $(READY) ## run a pipeline on this machine
 	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
 	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
 	  $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache)
+endif
+
+predict: $(READY) ## predict the photographs of INPUT=<folder, file, archive or gs://...> with the champion
+	@$(PYTHON) -m pipelines predict --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(GALLERY),--gallery) -- "$$INPUT"
+
+serve: $(READY) ## open a page on this machine that answers for a dropped photograph (PORT=)
+	@$(PYTHON) -m pipelines serve --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(PORT),--port "$$PORT")
 
 datasets: $(READY) ## list the data sets, their layouts, licences and expected counts
 	@$(PYTHON) -m pipelines datasets
@@ -86,6 +102,9 @@ bench-train: $(READY) ## time input, layers and network against their peers, one
 	@.tools/bin/uv sync --quiet --frozen --inexact --extra $(EXTRA) --group dev --group bench
 	@$(PYTHON) -m benchmarks.bench_input
 	@$(PYTHON) -m benchmarks.bench_train
+
+bench-predict: $(READY) ## time predictions against the package fer on the same photographs (10 min, 4 GB)
+	@$(PYTHON) -m benchmarks.bench_predict
 
 bench-data: $(READY) ## split and check ten million rows and measure time and memory (needs 6 GB of disk, 25 min)
 	@$(PYTHON) -m benchmarks.bench_split

@@ -6,6 +6,7 @@ as the answer takes, and its page may load nothing from elsewhere.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import math
 import socket
@@ -228,8 +229,8 @@ def run(workspace: Path, config: ServeConfig) -> None:
         try:
             port = listening.getsockname()[1]
             console.say(f"{chosen.model_name} {chosen.version} answers at http://{HOST}:{port} (Ctrl-C stops it)")
-            server(app(oracle, chosen, config)).run(sockets=[listening])
-        except KeyboardInterrupt:  # the way to end it
+            with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+                server(app(oracle, chosen, config)).run(sockets=[listening])
             console.say("stopped")
         finally:
             oracle.stop()

@@ -123,7 +123,8 @@ function take(files) {
 
 const drop = find("drop");
 find("file").addEventListener("change", (event) => {
-  take(event.target.files);
+  take([...event.target.files]);
+  event.target.value = ""; // so that the same file can be chosen again
 });
 document.addEventListener("paste", (event) => take(event.clipboardData.files));
 for (const name of ["dragover", "drop"]) {
