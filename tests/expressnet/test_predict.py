@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from expressnet import bundle, config, faces, forget, images, photo, predict, predictions, storage
+from expressnet import bundle, config, forget, photo, predict, predictions, storage, workers
 
 DEMO = Path(__file__).parents[2] / "data" / "demo" / "images"
 PEOPLE = ("p001_happy", "p002_sad", "p003_fear", "p004_anger")
@@ -74,14 +74,15 @@ def test_every_file_is_a_row_with_an_answer_or_a_reason(first, album):
 def test_an_answer_is_the_models_own_for_the_face_cut_as_in_training(first, trained):
     _, report, table = first
     model = bundle.Bundle(trained[0])
-    cropper = faces.Cropper(config.CropConfig(**model.preprocess["crop"]))
-    square, facts = cropper.cut(images.decode_rgb((DEMO / "p002_sad.jpg").read_bytes()))
-    expected = model.predict(square[None])
+    settings = config.CropConfig(**model.preprocess["crop"])
+    data = (DEMO / "p002_sad.jpg").read_bytes()
+    (seen,) = workers.run(photo.see, [data], start=photo.start, start_arguments=(settings,), timeout_s=60)
+    expected = model.predict(seen.square[None])
     row = table.loc["p002_sad.jpg"]
     np.testing.assert_allclose(row["probabilities"], expected.probabilities[0], atol=1e-5)
     np.testing.assert_allclose(row["expression_gates"], expected.expression_gates[0], atol=1e-5)
     assert row["class"] == model.classes[int(expected.probabilities.argmax())]
-    assert tuple(row["box_xyxy"]) == facts["box_xyxy"]
+    assert tuple(row["box_xyxy"]) == seen.facts["box_xyxy"]
     assert predictions.about(Path(report["table_path"]))["classes"] == model.classes
 
 

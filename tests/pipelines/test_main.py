@@ -41,5 +41,5 @@ def test_an_out_that_is_a_file_is_refused_before_anything_starts(tmp_path, capsy
 def test_compile_writes_every_pipeline(tmp_path, capsys):
     assert main(["compile", "--out", str(tmp_path)]) == 0
     written = capsys.readouterr().out.split()
-    assert written == [str(tmp_path / "train.yaml")]
+    assert written == [str(tmp_path / f"{name}.yaml") for name in ("train", "predict")]
     assert yaml.safe_load((tmp_path / "train.yaml").read_text())["pipelineInfo"]["name"] == "expressnet-train"
