@@ -116,22 +116,20 @@ def test_again_nothing_is_predicted_and_a_new_file_alone_when_the_folder_grows(f
     assert not list((workspace / "predictions").glob("*.partial"))
 
 
-def test_an_archive_gives_the_table_of_the_folder(first, album, workspace, tmp_path):
+def test_an_archive_and_the_version_by_name_give_the_same_table(champion, first, album, workspace, tmp_path):
     _, report, _ = first
     with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
         for path in album.rglob("*.*"):
             archive.write(path, path.relative_to(album))
-    packed, _ = _run(tmp_path / "album.zip", workspace)
-    assert packed["gallery_path"] == ""
+    packed, _ = _run(tmp_path / "album.zip", workspace, version=champion[1])
+    assert (packed["version"], packed["gallery_path"]) == (champion[1], "")
     assert storage.file_sha256(Path(packed["table_path"])) == storage.file_sha256(Path(report["table_path"]))
     kept = [path for path in workspace.rglob("*") if path.suffix in (".jpg", ".png", ".html")]
     assert kept == []  # nothing of a picture stays behind
 
 
-def test_a_version_is_named_or_the_known_ones_are_asked_for(champion, workspace, tmp_path):
+def test_a_version_or_model_that_is_not_there_is_named(workspace, tmp_path):
     shutil.copy(DEMO / "p001_happy.jpg", tmp_path / "one.jpg")
-    report, table = _run(tmp_path / "one.jpg", workspace, version=champion[1])
-    assert (report["version"], list(table.index)) == (champion[1], ["one.jpg"])
     with pytest.raises(FileNotFoundError, match="0 versions 20200101-00000000 of any model; one was asked for"):
         _run(tmp_path / "one.jpg", workspace, version="20200101-00000000")
     with pytest.raises(FileNotFoundError, match="asked for was expressnet-other"):

@@ -202,7 +202,7 @@ def test_a_process_is_started_for_as_many_tasks_as_are_worth_it(num_tasks, most,
 
 @pytest.mark.parametrize(("task", "reason"), [("abort", workers.DIED), ("loop", workers.TOOK_TOO_LONG)])
 def test_a_standby_answers_again_after_a_task_that_ended_its_process(task, reason):
-    standby = workers.Standby(Job(_misbehave, None, (), 1.0, None))
+    standby = workers.Standby(Job(_misbehave, None, (), 0.5, None))
     assert [standby.ask(one) for one in ("a", task, "b")] == ["A", workers.Failure(reason), "B"]
     with pytest.raises(KeyError, match="the task's own error"):
         standby.ask("raise")

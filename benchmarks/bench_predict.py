@@ -1,0 +1,130 @@
+"""Predictions against the PyPI package fer on the same photographs. `python -m benchmarks.bench_predict`.
+
+fer has a small network over Haar cascades, or over MTCNN. Photographs are made from the demo set's faces on a larger
+background. Both sides run as whole commands, from their start to their end, in turns; ours also writes its table. The
+network is of the preset `small` with weights that nobody trained: it takes as long, and its answers do not matter here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from benchmarks.bench_crop import write_photos
+from expressnet import bundle, config, labels, registry
+from expressnet.model import expressnet, presets
+
+ROOT = Path(__file__).resolve().parents[1]
+FER = "fer==25.10.3"
+FER_VENV = ROOT / "build" / "fer"
+PEERS = ("haar", "mtcnn")
+NUM_PHOTOS = 1500
+ROUNDS = 3
+VERSION = "20260101-00000000"
+# In a process of its own, as `make predict` has it.
+OURS = """
+import json, sys, time
+from expressnet import config, predict
+
+if __name__ == "__main__":
+    report = predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(version=sys.argv[3]))
+    print(json.dumps(report))
+"""
+
+
+def write_workspace(folder: Path) -> None:
+    """Registers an untrained network."""
+    preset = presets.PRESETS["small"]
+    classes = list(labels.CLASSES_7)
+    settings = config.digest_fields(config.CropConfig(size_px=preset.size_px))
+    (folder / "model").mkdir(parents=True)
+    bundle.save(
+        folder / "model", expressnet.build(preset, len(classes), 0), classes=classes,
+        preprocess={"size_px": preset.size_px, "channel_order": preset.channel_order, "scale": "pixel / 255",
+                    "test_time_flip": False, "crop": settings},
+        provenance={"dataset_id": "bench"},
+    )  # fmt: skip
+    registry.Registry(folder).register(
+        "expressnet-bench", VERSION, bundle.digest(folder / "model"), {"model": folder / "model"},
+        params={}, metrics={}, tags={},
+    )  # fmt: skip
+
+
+def fer_python() -> Path | None:
+    """Returns the interpreter of an environment with fer, made if it is missing; None where it can't be had."""
+    python = FER_VENV / "bin" / "python"
+    uv = ROOT / ".tools" / "bin" / "uv"
+    if not (FER_VENV / "ready").exists():
+        commands = [[uv, "venv", "--clear", "--python", sys.executable, FER_VENV],
+                    [uv, "pip", "install", "-p", python, FER, "setuptools<81"]]  # fmt: skip
+        for command in commands:
+            if subprocess.run(command, check=False).returncode:
+                return None
+        (FER_VENV / "ready").touch()
+    return python
+
+
+def timed(command: list[str | Path]) -> tuple[float, dict]:
+    """Runs a command; returns its seconds and the JSON in the last line that it prints.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{command[1]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return seconds, json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(peer_python: Path | None, folder: Path) -> dict[str, list[tuple[float, float, float]]]:
+    """Returns whole seconds, images/s of the loop, and the share of faces found, of every round by name."""
+    (folder / "ours.py").write_text(OURS)
+    peers = PEERS if peer_python else ()
+    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in ("ours", *peers)}
+    for number in range(ROUNDS):
+        workspace = folder / f"workspace{number}"
+        write_workspace(workspace)
+        seconds, report = timed([sys.executable, folder / "ours.py", folder / "photos", workspace, VERSION])
+        found["ours"].append((seconds, report["images_per_s"], report["num_faces_found"] / report["num_files"]))
+        for name in peers:
+            assert peer_python is not None
+            seconds, report = timed([peer_python, ROOT / "benchmarks" / "fer_peer.py", folder / "photos", name])
+            rate = report["num_files"] / report["loop_s"]
+            found[name].append((seconds, rate, report["num_found"] / report["num_files"]))
+    return found
+
+
+def main() -> int:
+    """Prints every figure; returns 1 if there is no ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fer-python", type=Path, help=f"an interpreter that has {FER}; otherwise one is made")
+    peer_python = parser.parse_args().fer_python or fer_python()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_photos(folder / "photos", NUM_PHOTOS)
+        found = measure(peer_python, folder)
+    print(f"{NUM_PHOTOS:,} photographs of 320 to 512 px, medians of {ROUNDS} rounds in turns")
+    for name, rounds in found.items():
+        seconds, rate, face_rate = (median(column) for column in zip(*rounds, strict=True))
+        print(f"{name:>6}: whole command {seconds:.1f} s = {NUM_PHOTOS / seconds:.1f} images/s; without loading the "
+              f"model {rate:.1f} images/s; faces found in {face_rate:.1%}")  # fmt: skip
+    if peer_python is None:
+        print(f"{FER} could not be installed: no ratio")
+        return 1
+    for name in PEERS:
+        ratios = [theirs[0] / ours[0] for theirs, ours in zip(found[name], found["ours"], strict=True)]
+        print(f"against fer with {name}, whole command, x faster: {median(ratios):.2f} "
+              f"({', '.join(f'{ratio:.2f}' for ratio in ratios)})")  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
