@@ -1,4 +1,4 @@
-"""The package fer over a folder, in an environment of its own: `python fer_peer.py FOLDER haar|mtcnn`.
+"""The package fer over a folder, in an environment of its own: `python fer_peer.py FOLDER`.
 
 Prints JSON: seconds of the loop alone, files, and in how many of them a face was found.
 """
@@ -16,9 +16,8 @@ from fer.fer import FER
 def main() -> None:
     """Asks for the emotions of every photograph as the package's own README does."""
     logging.disable(logging.INFO)
-    folder, detector = sys.argv[1:]
-    peer = FER(mtcnn=detector == "mtcnn")
-    paths = sorted(Path(folder).rglob("*.jpg"))
+    peer = FER()
+    paths = sorted(Path(sys.argv[1]).rglob("*.jpg"))
     peer.detect_emotions(cv2.imread(str(paths[0])))  # the first call takes longer
     started = time.perf_counter()
     found = [bool(peer.detect_emotions(cv2.imread(str(path)))) for path in paths]

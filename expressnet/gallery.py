@@ -18,7 +18,8 @@ from expressnet.sources.base import Tree
 
 _TIMEOUT_S = 60.0
 _MOST_REFUSED = 100  # files without an answer that are named
-_RESERVED_BYTES = 60_000  # for all that is no picture
+_RESERVED_BYTES = 10_000  # for the style and the headings
+_SHOWN_LETTERS = 120  # of a path
 _NO_FACE = "No face found: the whole image"
 
 
@@ -33,7 +34,9 @@ def render(table: pa.Table, tree: Tree, chosen: chosen_model.Chosen, config: Pre
     """
     rows = table.to_pandas()
     answered = rows[rows["problem"] == ""].drop_duplicates("sha256")
-    figures = _figures(_fairly(answered), tree, chosen, config.max_gallery_bytes - _RESERVED_BYTES)
+    refused = _refused(rows)
+    max_bytes = config.max_gallery_bytes - _RESERVED_BYTES - len(refused.encode())
+    figures = _figures(_fairly(answered), tree, chosen, max_bytes)
     shown = sum(map(len, figures.values()))
     said = (
         f"Model {chosen.model_name} {chosen.version}. {shown:,} of {len(answered):,} pictures are shown, of every "
@@ -45,7 +48,7 @@ def render(table: pa.Table, tree: Tree, chosen: chosen_model.Chosen, config: Pre
     ]  # fmt: skip
     return html.page(
         "Predicted expressions",
-        html.paragraph(said, "soft") + html.paragraph(AI_ACT_NOTE) + "".join(sections) + _refused(rows),
+        html.paragraph(said, "soft") + html.paragraph(AI_ACT_NOTE) + "".join(sections) + refused,
     )
 
 
@@ -86,7 +89,7 @@ def _figure(row: dict[Any, Any], one: photo.Seen) -> str:
     return (
         f'<figure id="{row["sha256"]}"><img alt="{escape(said, quote=True)}" '
         f'src="data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}">'
-        f"<figcaption>{escape(said)}<br>{escape(row['file'])}</figcaption></figure>"
+        f"<figcaption>{escape(said)}<br>{escape(_shown(row['file']))}</figcaption></figure>"
     )
 
 
@@ -95,8 +98,12 @@ def _refused(rows: pd.DataFrame) -> str:
     if refused.empty:
         return ""
     counts = Counter(refused["problem"])
-    named = list(zip(refused["file"], refused["problem"], strict=True))[:_MOST_REFUSED]
+    named = list(zip(refused["file"].map(_shown), refused["problem"], strict=True))[:_MOST_REFUSED]
     return html.section(
         "Without an answer", html.table(("why", "files"), sorted(counts.items())),
         html.details(f"The first {len(named):,}", html.table(("file", "why"), named)),
     )  # fmt: skip
+
+
+def _shown(path: str) -> str:
+    return path if len(path) <= _SHOWN_LETTERS else f"…{path[1 - _SHOWN_LETTERS :]}"

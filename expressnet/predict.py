@@ -125,9 +125,9 @@ def _fresh(looked: Iterator[photo.Seen], known: frozenset[str], seen: list[tuple
 
 
 def _info(table: pa.Table, chosen: chosen_model.Chosen) -> dict[str, Any]:
-    """Returns what `predict.json` says; a function of the input and the model alone."""
+    """Returns what `predict.json` says; a function of the files, of what was refused of them, and of the model."""
     files = zip(*(table[name].to_pylist() for name in ("sha256", "problem", "file")), strict=True)
-    lines = "".join(f"{sha256 or problem} {file}\n" for sha256, problem, file in files)
+    lines = "".join(f"{sha256} {problem} {file}\n" for sha256, problem, file in files)
     classes = Counter(table["class"].drop_null().to_pylist())
     problems = Counter(problem for problem in table["problem"].to_pylist() if problem)
     return {

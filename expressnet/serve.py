@@ -69,6 +69,7 @@ class Oracle:
         self._lock = threading.Lock()
         job = Job(photo.see, photo.start, (chosen.crop,), config.timeout_s, photo.MEMORY_BYTES)
         self._eyes = workers.Standby(job)
+        self._eyes.ask(b"")  # waits until it has started, or says why it can't
         size_px = self._model.preprocess["size_px"]
         self._model.predict(np.zeros((1, size_px, size_px, 3), np.uint8))  # the first call takes seconds
 

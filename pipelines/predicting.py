@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -52,10 +53,11 @@ def _predict(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from expressnet import serve
 
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         settings = config.ServeConfig(model=options.model, version=options.version, port=options.port)
         serve.run(options.out.expanduser().absolute(), settings)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -172,7 +172,7 @@ def test_a_killed_run_is_completed_and_repeats_nothing(workspace, tmp_path):
     (tmp_path / "predict.py").write_text(PREDICT)
     command = [sys.executable, "-W", "ignore", str(tmp_path / "predict.py"), str(folder), str(workspace)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 300
         while len(list(workspace.glob("predictions/*.partial/[0-9]*.parquet"))) < 3:
             assert running.poll() is None
             assert time.monotonic() < until
@@ -186,3 +186,10 @@ def test_a_killed_run_is_completed_and_repeats_nothing(workspace, tmp_path):
     table = pd.read_parquet(next(workspace.glob("predictions/*/predictions.parquet")))
     assert (len(table), table["class"].isna().sum()) == (96, 0)
     assert not list(workspace.glob("predictions/*.partial"))
+
+    report, _ = _run(folder, workspace, gallery=True, max_gallery_bytes=100_000)
+    page = Path(report["gallery_path"]).read_bytes()
+    assert len(page) <= 100_000
+    num_shown = page.count(b"<figure")
+    assert 10 < num_shown < 96
+    assert f"{num_shown} of 96 pictures are shown".encode() in page
