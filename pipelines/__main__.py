@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|export|compile`, and what models.py adds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local
+from pipelines import catalog, local, models
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
+    models.add_commands(commands)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
@@ -58,7 +59,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser(
         "run", help="run a pipeline on this machine", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    run.add_argument("pipeline", choices=catalog.NAMES)
+    run.add_argument("pipeline", choices=catalog.TRAINING)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
     run.add_argument("--data-uri", default="",
                      help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip
@@ -94,6 +95,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--pictures", action="store_true",
                      help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
+    run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
+                     help="whose prohibitions the intended use is compared with")  # fmt: skip
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-NAMES = ("train",)
+TRAINING = ("train",)
+NAMES = (*TRAINING, "promote")
 
 
 def load(name: str) -> Any:
