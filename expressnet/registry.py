@@ -94,7 +94,7 @@ class Registry:
         params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str],
     ) -> Version:  # fmt: skip
         """Stores folders as artifacts of a new MLflow run, seals them, and makes it a version of `model_name`."""
-        experiment_id = self._experiment_id()
+        listed, experiment_id = sealed.seal(folders), self._experiment_id()
         self._remove_remnants(experiment_id, model_digest)
         run = self._client.create_run(experiment_id, run_name=version_name, tags={**tags, _DIGEST_TAG: model_digest})
         run_id, now = run.info.run_id, int(time.time() * 1000)
@@ -106,7 +106,7 @@ class Registry:
             self._client.log_artifacts(run_id, str(folder), artifact_path)
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / sealed.FILE_NAME
-            storage.write_json(path, sealed.seal(folders))
+            storage.write_json(path, listed)
             self._client.log_artifact(run_id, str(path))
             files_digest = storage.file_sha256(path)
         self._client.set_terminated(run_id)

@@ -15,7 +15,14 @@ class DamagedError(ValueError):
 
 
 def seal(folders: Mapping[str, Path]) -> dict[str, str]:
-    """Returns the SHA-256 of every file of some folders, by `<name of the folder>/<path in it>`."""
+    """Returns the SHA-256 of every file of some folders, by `<name of the folder>/<path in it>`.
+
+    Raises:
+        FileNotFoundError: a folder is missing.
+    """
+    for folder in folders.values():
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} must be a folder of files to store; nothing is there.")
     return {
         f"{name}/{path.relative_to(folder).as_posix()}": storage.file_sha256(path)
         for name, folder in sorted(folders.items())

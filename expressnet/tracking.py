@@ -11,6 +11,7 @@ from typing import Any
 for _name, _value in {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # a server that is not there is said within seconds
 }.items():
     os.environ.setdefault(_name, _value)
@@ -58,9 +59,11 @@ def connect(workspace: Path) -> mlflow.MlflowClient:
     try:
         client.search_registered_models(max_results=1)
     except MlflowException as error:
+        said = str(error).replace(uri, without_secrets(uri))
+        # Without the cause, which would write the password into the log.
         raise ConnectionError(
-            f"The MLflow server {without_secrets(uri)} ({URI_VARIABLE}) does not answer as one: {error}"
-        ) from error
+            f"The MLflow server {without_secrets(uri)} ({URI_VARIABLE}) does not answer as one: {said}"
+        ) from None
     return client
 
 

@@ -42,6 +42,30 @@ def test_a_gain_that_may_be_noise_is_not_and_the_reason_says_what_would_be_seen(
     assert not promoted
     assert "no proof that it is better" in reason
     assert f"gains from about {config.min_gain + 0.021:.3f} on, smaller ones need more images" in reason
+    assert "if the gain is what it seems, about " in reason
+
+
+def test_the_images_that_a_gain_needs_grow_with_its_square():
+    reason = _decide(macro_f1=Difference(0.007, -0.01, 0.024))[1]
+    assert "if the gain is what it seems, about 27,000 such images" in reason  # a third of 0.021: nine times 3,000
+    reason = _decide(macro_f1=Difference(-0.007, -0.02, 0.01))[1]
+    assert reason.endswith("smaller ones need more images, and it would have to be better on them")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "real_faces", "use", "said"),
+    [
+        ([], True, " ", "intended use is missing; make promote VERSION=v"),
+        ([], True, "counting smiles", ""),
+        ([], False, "", ""),
+        ([], False, "exams", "speaks of exams"),
+        (["licence", "figures"], False, "counting smiles", "the model card is incomplete, it lacks licence, figures"),
+    ],
+)
+def test_what_forbids_a_promotion_whatever_the_figures(lacking, real_faces, use, said):
+    objection = gate.objection(lacking, real_faces, "make promote VERSION=v", PromoteConfig(intended_use=use))
+    assert said in objection
+    assert objection.startswith("registered, not promoted: ") == bool(said)
 
 
 def test_a_class_that_surely_lost_too_much_stops_it_and_one_that_may_have_does_not():
