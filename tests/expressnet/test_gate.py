@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from benchmarks import made_models
 from expressnet import gate
 from expressnet.comparison import Comparison, Difference
 from expressnet.config import PromoteConfig
@@ -79,3 +80,12 @@ def test_worse_calibration_stops_it():
     promoted, reason = _decide(calibration_error=Difference(0.05, 0.03, 0.07))
     assert not promoted
     assert "but the calibration error rose by +0.050 (+0.030 to +0.070), more than 0.020" in reason
+
+
+@pytest.mark.parametrize(
+    ("challenger_accuracy", "lowest", "highest"), [(0.65, 0.0, 0.1), (0.72, 0.8, 1.0)], ids=["no better", "better"]
+)
+def test_noise_is_not_promoted_and_a_gain_is(challenger_accuracy, lowest, highest):
+    """A small one; `make drill-promotion` has a thousand tries on 3,000 rows."""
+    share, _ = made_models.share_promoted(1000, (0.65, challenger_accuracy), num_tries=40, num_resamples=200)
+    assert lowest <= share <= highest
