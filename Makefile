@@ -29,24 +29,28 @@ CROP_MODE ?= auto
 PICTURES ?=
 SHA256 ?=
 INTENDED_USE ?=
+JURISDICTION ?= eu
 INPUT ?=
 VERSION ?=
+TO ?=
+REASON ?=
 GALLERY ?=
 PORT ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
-export INPUT VERSION PORT
+export INPUT VERSION PORT JURISDICTION TO REASON
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run predict serve test test-slow datasets forget drill-data drill-resume bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
+.PHONY: help setup run run-train predict serve promote rollback champion history reproduce test test-slow datasets forget \
+  drill-data drill-resume drill-promotion bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= XLA=1 CLASS_WEIGHTS= CROP_CACHE=0 MOE= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= OUT=;"
+	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= XLA=1 CLASS_WEIGHTS= CROP_CACHE=0 MOE= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= JURISDICTION= OUT=;"
 	@echo "  $(PYTHON) -m pipelines run --help explains each."
 	@echo "  predict takes INPUT= MODEL= VERSION= GALLERY=1 OUT=; serve takes MODEL= VERSION= PORT= OUT="
 
@@ -56,23 +60,37 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(EXTRA)
 	@touch $@
 
-ifeq ($(PIPELINE),predict)
-run: predict
-else
-run: $(READY) ## run a pipeline on this machine
+run: $(if $(filter predict promote,$(PIPELINE)),$(PIPELINE),run-train) ## run a pipeline on this machine
+
+run-train: $(READY)
 	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
 	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" \
 	  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
 	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
-	  --intended-use "$$INTENDED_USE" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
+	  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
 	  $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache)
-endif
 
 predict: $(READY) ## predict the photographs of INPUT=<folder, file, archive or gs://...> with the champion
 	@$(PYTHON) -m pipelines predict --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(GALLERY),--gallery) -- "$$INPUT"
 
 serve: $(READY) ## open a page on this machine that answers for a dropped photograph (PORT=)
 	@$(PYTHON) -m pipelines serve --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(PORT),--port "$$PORT")
+
+promote: $(READY) ## let a registered model through the gate: VERSION= INTENDED_USE= JURISDICTION=eu|none MODEL= OUT=
+	@$(PYTHON) -m pipelines promote --version "$$VERSION" --intended-use "$$INTENDED_USE" \
+	  --jurisdiction "$$JURISDICTION" --name "$$MODEL" --out "$$OUT"
+
+rollback: $(READY) ## make an earlier champion the champion again: REASON= TO=<version> MODEL= OUT=
+	@$(PYTHON) -m pipelines rollback --reason "$$REASON" --to "$$TO" --name "$$MODEL" --out "$$OUT"
+
+champion: $(READY) ## say who is champion, for what, on which evidence: MODEL= OUT=
+	@$(PYTHON) -m pipelines champion --name "$$MODEL" --out "$$OUT"
+
+history: $(READY) ## list all champions and check that nobody changed the list: MODEL= OUT=
+	@$(PYTHON) -m pipelines history --name "$$MODEL" --out "$$OUT"
+
+reproduce: $(READY) ## print what makes a version again and check code, packages and data: VERSION= MODEL= OUT=
+	@$(PYTHON) -m pipelines reproduce --version "$$VERSION" --name "$$MODEL" --out "$$OUT"
 
 datasets: $(READY) ## list the data sets, their layouts, licences and expected counts
 	@$(PYTHON) -m pipelines datasets
@@ -94,6 +112,9 @@ drill-data: $(READY) ## attack the readers and the gate: hostile files, failing 
 
 drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way (15 min)
 	@$(PYTHON) -m benchmarks.drill_resume
+
+drill-promotion: $(READY) ## race, kill, tamper with and simulate promotions, on sqlite and on PostgreSQL (25 min)
+	@$(PYTHON) -m benchmarks.drill_promotion
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop

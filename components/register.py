@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components import _images
@@ -7,7 +9,7 @@ from components import _images
 def register(
     model: dsl.Input[dsl.Model], evaluation: dsl.Input[dsl.Artifact], workspace: str,
     registration: dsl.Output[dsl.Artifact],
-):  # fmt: skip
+) -> NamedTuple("Outputs", [("version", str), ("model_name", str)]):  # fmt: skip
     """Puts the model into the registry, once."""
     from expressnet import console
 
@@ -17,3 +19,4 @@ def register(
         report = register.run(model.path, evaluation.path, registration.path, workspace)
         journal.update(report)
     registration.metadata.update(report)
+    return (report["version"], report["model_name"])

@@ -38,17 +38,19 @@ def load(workspace: Path, choice: ModelChoice) -> Chosen:
 
     Raises:
         FileNotFoundError: there is no workspace, no champion or no such version.
+        sealed.DamagedError: a file is not what was registered.
     """
     if not workspace.is_dir():
         raise FileNotFoundError(f"There is no workspace at {workspace}. Is OUT= the folder that the runs were given?")
     models = registry.Registry(workspace)
-    folder = models.version_dir(choice.version, choice.model) if choice.version else models.champion_dir(choice.model)
-    digest = bundle.digest(folder)
+    if choice.version:
+        named = models.version(choice.version, choice.model)
+        name, version, digest = named.model_name, named.name, named.model_digest
+        folder = models.model_dir(named.run_id)
+    else:
+        folder = models.champion_dir(choice.model)
+        champion = models.champion(models.model_name(choice.model))
+        assert champion is not None  # champion_dir would have said so
+        name, version, digest = (champion[key] for key in ("model_name", "version", "model_digest"))
     provenance = storage.read_json(folder / bundle.PROVENANCE_FILE)
-    name = choice.model or f"expressnet-{provenance['dataset_id']}"
-    found = models.find(name, digest)
-    if found is None:
-        raise FileNotFoundError(
-            f"{workspace} has no version of {name} with the digest {digest} of the files in {folder}."
-        )
-    return Chosen(bundle.Bundle(folder), name, found.name, digest, provenance)
+    return Chosen(bundle.Bundle(folder), name, version, digest, provenance)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from expressnet import bundle, console, manifest, metrics, pixels, report, storage
+from expressnet import bundle, card, console, manifest, metrics, pixels, report, storage
 from expressnet.config.evidence import EvaluateConfig
 from expressnet.notices import OPTIMISTIC_NOTE
 
@@ -40,7 +40,7 @@ def run(
         storage.write_bytes(partial / REPORT_FILE, report.render(evaluation, history, provenance).encode())
     figures = evaluation["metrics"]
     console.say(
-        f"test accuracy {report.interval(figures['accuracy'])}, macro-F1 {report.interval(figures['macro_f1'])} on "
+        f"test accuracy {card.interval(figures['accuracy'])}, macro-F1 {card.interval(figures['macro_f1'])} on "
         f"{len(test):,} images"
     )
     return {

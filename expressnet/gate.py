@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from expressnet import uses
 from expressnet.comparison import Comparison, Difference
 from expressnet.config.evidence import PromoteConfig
+
+
+def objection(lacking: Sequence[str], real_faces: bool, promote_with: str, config: PromoteConfig) -> str:
+    """Says what forbids a promotion whatever the figures are, "" if nothing does.
+
+    Args:
+        lacking: facts that the model card lacks.
+        real_faces: whether the model was made of pictures of real people.
+        promote_with: what to type to promote it when the use is known.
+        config: the intended use and the jurisdiction.
+    """
+    if lacking:
+        return f"registered, not promoted: the model card is incomplete, it lacks {', '.join(lacking)}"
+    if real_faces and not config.intended_use.strip():
+        return f"registered, not promoted: intended use is missing; {promote_with}"
+    refused = uses.objection(config.intended_use, config.jurisdiction)
+    return f"registered, not promoted: {refused}" if refused else ""
 
 
 def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> tuple[bool, str]:
@@ -39,11 +57,22 @@ def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> 
         return True, f"better than the champion: {evidence}"
     if gains:
         return False, f"better in all, but {'; '.join(worse)}. {evidence}"
-    needed = f"its lower end must exceed {config.min_gain:+.3f}"
-    smallest = config.min_gain + found.visible_gain
-    reach = f"this test set shows gains from about {smallest:.3f} on, smaller ones need more images"
     also = f"; also, {'; '.join(worse)}" if worse else ""
-    return False, f"no proof that it is better: {evidence}; {needed}; {reach}{also}"
+    return False, f"no proof that it is better: {evidence}; {_needed(found, config)}{also}"
+
+
+def _needed(found: Comparison, config: PromoteConfig) -> str:
+    """Says what a promotion would take: the smallest gain that is seen, and how many images this one would need."""
+    needed = (
+        f"its lower end must exceed {config.min_gain:+.3f}; this test set shows gains from about "
+        f"{config.min_gain + found.visible_gain:.3f} on, smaller ones need more images"
+    )
+    beyond = found.macro_f1.value - config.min_gain
+    if beyond <= 0:
+        return f"{needed}, and it would have to be better on them"
+    # The interval shrinks with the root of the number of images.
+    more = round(found.num_rows * (found.visible_gain / beyond) ** 2, -2)
+    return f"{needed}: if the gain is what it seems, about {max(more, found.num_rows):,.0f} such images"
 
 
 def _shown(difference: Difference) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from expressnet import comparison, console, cutting, gate, manifest, pixels, registry, shards, storage
+from expressnet import card, comparison, console, cutting, gate, manifest, pixels, registry, shards, storage, uses
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.config.evidence import PromoteConfig
@@ -22,59 +21,94 @@ if TYPE_CHECKING:
 DECISION_FILE = "promotion.json"
 
 
-def run(
-    dataset_dir: str, split_dir: str, evaluation_dir: str, registration_dir: str, out_dir: str, workspace: str,
-    config: PromoteConfig,
-) -> dict[str, Any]:  # fmt: skip
-    """Compares the challenger with the champion on the challenger's test rows and swaps the pointer if it is better.
+def run(version: str, model_name: str, out_dir: str, workspace: str, config: PromoteConfig) -> dict[str, Any]:
+    """Compares a registered model with the champion on its own test rows and swaps the pointer if it is better.
+
+    All that is known of the two comes from the registry, after their files were checked.
+
+    Args:
+        version: `YYYYMMDD-<digest8>`.
+        model_name: needed only where several models have a version of that name.
+        out_dir: a new folder for the decision.
+        workspace: where the registry and the data sets are.
+        config: the intended use and the limits.
 
     Returns:
         The report: whether it was promoted and why.
 
     Raises:
+        FileNotFoundError: there is no such version, or its files or the pictures of its test split are gone.
+        sealed.DamagedError: a file of challenger or champion is not what was registered.
         storage.ConflictError: somebody else promoted in between; run again to compare with the new champion.
+        champions.HistoryError: the history of the champions was changed.
     """
-    challenger = storage.read_json(Path(registration_dir) / "registration.json")
-    evaluation = storage.read_json(Path(evaluation_dir) / "evaluation.json")
     models = registry.Registry(workspace)
-    name = challenger["model_name"]
-    models.heal_alias(name)
-    champion = models.champion(name)
-    decision = _decide(
-        challenger, evaluation, champion, models, dataset_dir, split_dir, evaluation_dir, workspace, config
-    )
+    challenger = models.version(version, model_name)
+    provenance = storage.read_json(models.model_dir(challenger.run_id) / "provenance.json")
+    evaluation, predictions = models.evaluation(challenger.run_id)
+    champions = models.champions(challenger.model_name)
+    champions.heal()
+    champion = champions.current()
+    decision = _facts(challenger, champion, evaluation, config)
+    verdict = _standing(challenger, champion, evaluation, provenance, config)
+    if not verdict:
+        assert champion is not None
+        opponent = models.model_dir(champion["run_id"], champion["files_digest"])
+        photos = Path(workspace) / "datasets" / provenance["dataset_digest"]
+        verdict = _compared(opponent, champion, evaluation, predictions, photos, Path(workspace) / "work", config)
+    decision |= verdict
+    if remark := uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
+        decision["reason"] += f". {remark}"
     if decision["promoted"]:
-        models.set_champion(name, expected=champion, new=_record(challenger, champion, decision, config))
+        champions.swap(expected=champion, new=_record(challenger, decision, config), action="promoted",
+                       evidence=decision)  # fmt: skip
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / DECISION_FILE, decision)
     console.say(f"{'PROMOTED' if decision['promoted'] else 'not promoted'}: {decision['reason']}")
     return decision
 
 
-def _decide(
-    challenger: dict[str, Any], evaluation: dict[str, Any], champion: dict[str, Any] | None,
-    models: registry.Registry, dataset_dir: str, split_dir: str, evaluation_dir: str, workspace: str,
-    config: PromoteConfig,
-) -> dict[str, Any]:  # fmt: skip
-    decision = {
-        "model_name": challenger["model_name"], "version": challenger["version"],
+def _facts(
+    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any], config: PromoteConfig
+) -> dict[str, Any]:
+    return {
+        "model_name": challenger.model_name, "version": challenger.name,
         "champion_before": champion["version"] if champion else "", "intended_use": config.intended_use,
         "num_test": evaluation["num_test"], "split_digest": evaluation["split_digest"],
         "macro_f1": evaluation["metrics"]["macro_f1"]["value"],
         "accuracy": evaluation["metrics"]["accuracy"]["value"],
     }  # fmt: skip
+
+
+def _standing(
+    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any],
+    provenance: dict[str, Any], config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the verdict where none of the two has to predict, {} where both have to."""
+    if champion and champion["model_digest"] == challenger.model_digest:
+        return {"promoted": False, "reason": "it is the champion already"}
+    promote_with = f'make promote VERSION={challenger.name} INTENDED_USE="..."'
+    objection = gate.objection(card.missing(evaluation, provenance), provenance["real_faces"], promote_with, config)
+    if objection:
+        return {"promoted": False, "reason": objection}
     if champion is None:
-        return {**decision, "promoted": True, "reason": "the first model of its name becomes champion"}
-    if champion["model_digest"] == challenger["model_digest"]:
-        return {**decision, "promoted": False, "reason": "it is the champion already"}
+        return {"promoted": True, "reason": "the first model of its name becomes champion"}
+    return {}
+
+
+def _compared(
+    opponent_dir: Path, champion: dict[str, Any], evaluation: dict[str, Any], predictions: pd.DataFrame,
+    dataset_dir: Path, scratch_dir: Path, config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the verdict on the challenger's test rows, all of which the champion predicts anew."""
     from expressnet import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
 
-    opponent = bundle.Bundle(models.model_dir(champion["run_id"]))
+    opponent = bundle.Bundle(opponent_dir)
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
-        return {**decision, "promoted": False, "reason": reason}
-    rows, probabilities = predict_test(opponent, dataset_dir, split_dir, Path(workspace) / "work")
-    own = pd.read_parquet(Path(evaluation_dir) / "predictions.parquet").set_index("sha256").loc[rows["sha256"]]
+        return {"promoted": False, "reason": reason}
+    rows, probabilities = predict_test(opponent, dataset_dir, predictions["sha256"], scratch_dir)
+    own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(
         manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
         manifest.subjects_or_self(rows).to_numpy(), num_resamples=config.num_resamples, confidence=config.confidence,
@@ -85,37 +119,39 @@ def _decide(
     if champion["split_digest"] != evaluation["split_digest"]:
         reason += ", trained on another split: it may have seen some of these images"
     figures = {f"gain_{name}": value for name, value in dataclasses.asdict(found.macro_f1).items()}
-    return {**decision, "promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
+    return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
             "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
             "visible_gain": found.visible_gain}  # fmt: skip
 
 
 def predict_test(
-    model: bundle.Bundle, dataset_dir: str, split_dir: str, scratch_dir: Path
+    model: bundle.Bundle, dataset_dir: Path, test_sha256: pd.Series, scratch_dir: Path
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Returns the test rows, cropped the way a model wants them, and its probabilities float[rows, classes]."""
-    split = manifest.read(split_dir)
-    test_sha256 = split.loc[split["split"] == "test", "sha256"]
+    """Returns the test rows, cropped the way a model wants them, and its probabilities float[rows, classes].
+
+    Raises:
+        FileNotFoundError: the data set is not in the workspace.
+    """
+    if not dataset_dir.is_dir():
+        raise FileNotFoundError(
+            f"The pictures of the test split are needed, but {dataset_dir} is not there. `make run` with the same data "
+            "brings them back; was OUT= another folder?"
+        )
     photos = manifest.read(dataset_dir)
     photos = photos[photos["sha256"].isin(test_sha256)].reset_index(drop=True)
-    Path(scratch_dir).mkdir(parents=True, exist_ok=True)
+    scratch_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
         crops: pd.DataFrame = cutting.cut_all(
-            photos, dataset_dir, Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
+            photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
         )
         prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
     return crops, prediction.probabilities
 
 
-def _record(
-    challenger: dict[str, Any], champion: dict[str, Any] | None, decision: dict[str, Any], config: PromoteConfig
-) -> dict[str, Any]:
-    """Returns what the champion pointer will say."""
+def _record(challenger: registry.Version, decision: dict[str, Any], config: PromoteConfig) -> dict[str, Any]:
+    """Returns what the champion pointer will say of the model."""
     return {
-        **{key: challenger[key] for key in ("model_name", "version", "number", "run_id", "model_digest")},
-        "split_digest": decision["split_digest"],
-        "promoted_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "previous": champion["version"] if champion else "",
-        "reason": decision["reason"],
-        "settings": digest_fields(config),
-    }
+        "model_name": challenger.model_name, "version": challenger.name, "number": challenger.number,
+        "run_id": challenger.run_id, "model_digest": challenger.model_digest, "files_digest": challenger.files_digest,
+        "split_digest": decision["split_digest"], "reason": decision["reason"], "settings": digest_fields(config),
+    }  # fmt: skip

@@ -1,163 +1,249 @@
-"""MLflow as the registry, and the champion pointer that is the truth behind its alias."""
+"""MLflow as the registry: sqlite in the workspace, or the server that MLFLOW_TRACKING_URI names."""
 
 from __future__ import annotations
 
-import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+import pandas as pd
 
-import mlflow
-from mlflow.exceptions import MlflowException
+from expressnet import champions, sealed, storage, tracking
+from expressnet.tracking import Metric, MlflowException, Param
 
-from expressnet import storage
-
-CHAMPION = "champion"
+MODEL, EVALUATION, CARD = "model", "evaluation", "card"
 _EXPERIMENT = "expressnet"
-_DIGEST_TAG, _VERSION_TAG = "model_digest", "version_name"
+_DIGEST_TAG, _VERSION_TAG, _FILES_TAG = "model_digest", "version_name", "files_digest"
+_VERSION_NAME = re.compile(r"\d{8}-[0-9a-f]{8}")
 
 
 class Version(NamedTuple):
-    """A registered model: its name `YYYYMMDD-<digest8>`, MLflow's own number, the run that holds its files."""
+    """A registered model.
 
+    Attributes:
+        model_name: as expressnet-demo.
+        name: `YYYYMMDD-<digest8>`.
+        number: MLflow's own.
+        run_id: of the run that holds its files.
+        model_digest: see expressnet.bundle.
+        files_digest: SHA-256 of the list of all its files.
+    """
+
+    model_name: str
     name: str
     number: str
     run_id: str
     model_digest: str
+    files_digest: str
 
 
 class Registry:
-    """The registry of one workspace: `mlflow.db`, `mlartifacts/` and `registry/<model>/champion.json` in it."""
+    """The registry of one workspace.
+
+    `registry/<model>/` of the workspace holds champion and history; versions and files lie in `mlflow.db` and
+    `mlartifacts/`, or on the server.
+    """
 
     def __init__(self, workspace: str | Path):
+        """Opens the registry; makes the database where there is none.
+
+        Raises:
+            ValueError: MLFLOW_TRACKING_URI is no address of a server.
+            ConnectionError: the server does not answer.
+        """
         self._workspace = Path(workspace).absolute()
-        database = self._workspace / "mlflow.db"
-        _ensure_database(database)
-        mlflow.set_tracking_uri(f"sqlite:///{database}")
-        self._client = mlflow.MlflowClient()
+        self._server = tracking.server()
+        self._client = tracking.connect(self._workspace)
 
     def find(self, model_name: str, model_digest: str) -> Version | None:
         """Returns the version with this model digest, None if there is none."""
-        query = f"name = '{model_name}' and tags.{_DIGEST_TAG} = '{model_digest}'"
-        found = self._client.search_model_versions(query)
-        return _version(found[0]) if found else None
+        found = self._versions(f"name = '{model_name}' and tags.{_DIGEST_TAG} = '{model_digest}'")
+        return found[0] if found else None
+
+    def version(self, name: str, model_name: str = "") -> Version:
+        """Returns the version of this name; the model's name is needed only where several have one.
+
+        Raises:
+            FileNotFoundError: there is none, or more than one.
+        """
+        named = self._versions(f"tags.{_VERSION_TAG} = '{name}'") if _VERSION_NAME.fullmatch(name) else []
+        found = {each.model_name: each for each in named if model_name in ("", each.model_name)}
+        if len(found) != 1:
+            there = ", ".join(f"{each.model_name} {each.name}" for each in self._versions("")) or "(none)"
+            raise FileNotFoundError(
+                f"VERSION={name or '(none)'}{f' MODEL={model_name}' if model_name else ''} must name one version of "
+                f"{self._place()}; there are {there}."
+            )
+        return next(iter(found.values()))
+
+    def tags(self, version: Version) -> dict[str, str]:
+        """Returns the digests and other facts that a version was registered with."""
+        return dict(self._client.get_model_version(version.model_name, version.number).tags)
+
+    def _versions(self, query: str) -> list[Version]:
+        """Returns versions, the first ones first; those of earlier programs, whose files have no digests, are none."""
+        found = self._client.search_model_versions(query, order_by=["version_number ASC"])
+        return [_version(each) for each in found if _FILES_TAG in each.tags]
 
     def register(
-        self, model_name: str, version_name: str, model_digest: str, folders: dict[str, Path], *,
-        params: dict[str, Any], metrics: dict[str, float], tags: dict[str, str],
+        self, model_name: str, version_name: str, model_digest: str, folders: Mapping[str, Path], *,
+        params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str],
     ) -> Version:  # fmt: skip
-        """Stores folders as artifacts of a new MLflow run and makes it a version of `model_name`."""
-        # An upload that was cut off leaves a run without a version; the next call makes a new run.
-        with mlflow.start_run(experiment_id=self._experiment_id(), run_name=version_name) as run:
-            mlflow.log_params(params)
-            mlflow.log_metrics(metrics)
-            mlflow.set_tags(tags)
-            for artifact_path, folder in folders.items():
-                mlflow.log_artifacts(str(folder), artifact_path)
-        try:
-            self._client.create_registered_model(model_name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
+        """Stores folders as artifacts of a new MLflow run, seals them, and makes it a version of `model_name`."""
+        listed, experiment_id = sealed.seal(folders), self._experiment_id()
+        self._remove_remnants(experiment_id, model_digest)
+        run = self._client.create_run(experiment_id, run_name=version_name, tags={**tags, _DIGEST_TAG: model_digest})
+        run_id, now = run.info.run_id, int(time.time() * 1000)
+        self._client.log_batch(
+            run_id, [Metric(name, value, now, 0) for name, value in metrics.items()],
+            [Param(name, str(value)) for name, value in params.items()],
+        )  # fmt: skip
+        for artifact_path, folder in folders.items():
+            self._client.log_artifacts(run_id, str(folder), artifact_path)
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / sealed.FILE_NAME
+            storage.write_json(path, listed)
+            self._client.log_artifact(run_id, str(path))
+            files_digest = storage.file_sha256(path)
+        self._client.set_terminated(run_id)
+        tracking.allow_existing(lambda: self._client.create_registered_model(model_name))
         created = self._client.create_model_version(
-            model_name, source=f"{run.info.artifact_uri}/model", run_id=run.info.run_id,
-            tags={**tags, _DIGEST_TAG: model_digest, _VERSION_TAG: version_name},
+            model_name, source=f"{run.info.artifact_uri}/{MODEL}", run_id=run_id,
+            tags={**tags, _DIGEST_TAG: model_digest, _VERSION_TAG: version_name, _FILES_TAG: files_digest},
         )  # fmt: skip
         return _version(created)
 
     def _experiment_id(self) -> str:
-        experiment = self._client.get_experiment_by_name(_EXPERIMENT)
-        if experiment:
-            return str(experiment.experiment_id)
-        location = (self._workspace / "mlartifacts").as_uri()
-        return str(self._client.create_experiment(_EXPERIMENT, artifact_location=location))
+        if not (experiment := self._client.get_experiment_by_name(_EXPERIMENT)):
+            location = None if self._server else (self._workspace / "mlartifacts").as_uri()
+            tracking.allow_existing(lambda: self._client.create_experiment(_EXPERIMENT, artifact_location=location))
+            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+        return str(experiment.experiment_id)
 
-    def model_dir(self, run_id: str) -> Path:
-        """Returns the local folder of a registered model.
+    def _remove_remnants(self, experiment_id: str, model_digest: str) -> None:
+        """Deletes the runs of calls that were killed before they had made a version of the same model."""
+        for run in self._client.search_runs([experiment_id], f"tags.{_DIGEST_TAG} = '{model_digest}'"):
+            if not self._client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                self._client.set_terminated(run.info.run_id, "KILLED")
+                self._client.delete_run(run.info.run_id)
+                if folder := tracking.local_path(run.info.artifact_uri):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def model_dir(self, run_id: str, files_digest: str = "") -> Path:
+        """Returns the local folder of a registered model, after its files were checked.
+
+        Args:
+            run_id: of the version.
+            files_digest: what a champion's record says of its files; "" trusts the version's own tag.
 
         Raises:
             FileNotFoundError: its files are gone.
+            sealed.DamagedError: a file is not what was registered.
         """
+        return self._checked(run_id, MODEL, self._workspace / "models" / run_id, files_digest)
+
+    def evaluation(self, run_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
+        """Returns what was measured of a registered model and its predictions, after the files were checked.
+
+        Raises:
+            FileNotFoundError: the files are gone.
+            sealed.DamagedError: a file is not what was registered.
+        """
+        with self._scratch() as scratch:
+            folder = self._checked(run_id, EVALUATION, Path(scratch) / "fetched")
+            predictions = pd.read_parquet(folder / "predictions.parquet")
+            return storage.read_json(folder / "evaluation.json"), predictions
+
+    def card(self, run_id: str) -> str:
+        """Returns the model card as Markdown, after the files were checked.
+
+        Raises:
+            FileNotFoundError: the files are gone.
+            sealed.DamagedError: a file is not what was registered.
+        """
+        with self._scratch() as scratch:
+            return (self._checked(run_id, CARD, Path(scratch) / "fetched") / "card.md").read_text()
+
+    def _scratch(self) -> tempfile.TemporaryDirectory:
+        # Below the workspace, because /tmp may be small; named so that the next run sweeps what a kill leaves.
+        (self._workspace / "work").mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=self._workspace / "work")
+
+    def _checked(self, run_id: str, name: str, fetch_to: Path, files_digest: str = "") -> Path:
+        """Returns one of the sealed folders: where it lies if that is here, else a copy below `fetch_to`."""
+        found = self._versions(f"run_id = '{run_id}'")
+        if not found:
+            raise FileNotFoundError(f"{self._place()} has no version with sealed files of the MLflow run {run_id}.")
+        artifact_uri = self._client.get_run(run_id).info.artifact_uri
+        folder = tracking.local_path(artifact_uri) or fetch_to
         try:
-            return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path="model"))
+            if folder == fetch_to:
+                self._fetch(run_id, name, fetch_to)
+            listed = sealed.read(folder / sealed.FILE_NAME, files_digest or found[0].files_digest)
+            if not (folder / name).is_dir():
+                raise FileNotFoundError(f"{folder / name} is not there")
         except (MlflowException, OSError) as error:
             raise FileNotFoundError(
-                f"The champion's files (MLflow run {run_id}) can't be read below {self._workspace}: {error}. "
-                "Was the workspace moved or cleaned?"
+                f"The files of {found[0].model_name} {found[0].name} (MLflow run {run_id}) can't be read from "
+                f"{self._place()}: {error}. Was the workspace moved or cleaned?"
             ) from error
+        sealed.require_unchanged(folder / name, name, listed)
+        return folder / name
 
-    def _pointer(self, model_name: str) -> Path:
-        return self._workspace / "registry" / model_name / "champion.json"
+    def _fetch(self, run_id: str, name: str, to: Path) -> None:
+        with storage.lock(to.with_name(to.name + ".lock"), wait=True):
+            if not (to / sealed.FILE_NAME).exists():
+                with storage.committed_dir(to) as partial:
+                    for path in (name, sealed.FILE_NAME):
+                        self._client.download_artifacts(run_id, path, str(partial))
+
+    def _place(self) -> str:
+        return tracking.without_secrets(self._server) if self._server else str(self._workspace)
+
+    def champions(self, model_name: str) -> champions.Champions:
+        """Returns pointer and history of one model name."""
+        return champions.Champions(self._folder(model_name), tracking.Alias(self._client, model_name))
+
+    def _folder(self, model_name: str) -> Path:
+        return self._workspace / "registry" / model_name
+
+    def model_name(self, wanted: str = "") -> str:
+        """Returns the name of a model that has a champion, of the only one if none is given.
+
+        Raises:
+            FileNotFoundError: there is none, or nobody said which.
+        """
+        names = sorted(path.parent.name for path in self._workspace.glob(f"registry/*/{champions.HISTORY_FOLDER}"))
+        if len(asked := [wanted] if wanted else names) != 1 or asked[0] not in names:
+            raise FileNotFoundError(
+                f"{self._workspace} has the champions {', '.join(names) or '(none)'}; asked for was "
+                f"{wanted or 'the only one'}. Name one, or train one first."
+            )
+        return asked[0]
 
     def champion(self, model_name: str) -> dict[str, Any] | None:
         """Returns what the champion pointer says, None before the first promotion."""
-        pointer = self._pointer(model_name)
-        return storage.read_json(pointer) if pointer.exists() else None
+        return self.champions(model_name).current()
 
     def champion_dir(self, model_name: str = "") -> Path:
-        """Returns the local folder of a champion, of the only one if no name is given.
+        """Returns the local folder of a champion, of the only one if no name is given, after its files were checked.
 
         Raises:
             FileNotFoundError: there is none, its files are gone, or nobody said which.
+            sealed.DamagedError: a file is not what was registered.
         """
-        names = sorted(path.parent.name for path in self._workspace.glob("registry/*/champion.json"))
-        wanted = [model_name] if model_name else names
-        if len(wanted) != 1 or wanted[0] not in names:
-            raise FileNotFoundError(
-                f"{self._workspace} has the champions {', '.join(names) or '(none)'}; asked for was "
-                f"{model_name or 'the only one'}. Name one, or train one first."
-            )
-        champion = self.champion(wanted[0])
-        assert champion is not None
-        return self.model_dir(champion["run_id"])
-
-    def version_dir(self, version_name: str, model_name: str = "") -> Path:
-        """Returns the local folder of a registered version, of any model if no name is given.
-
-        Raises:
-            FileNotFoundError: there is none, its files are gone, or several models have one of this name.
-        """
-        which = f" and name = '{model_name}'" if model_name else ""
-        found = self._client.search_model_versions(f"tags.{_VERSION_TAG} = '{version_name}'{which}")
-        if len(found) != 1:
-            raise FileNotFoundError(
-                f"{self._workspace} has {len(found)} versions {version_name} of {model_name or 'any model'}; one was "
-                "asked for. `make registry` shows what there is; MODEL= names the model."
-            )
-        return self.model_dir(found[0].run_id)
-
-    def set_champion(self, model_name: str, *, expected: dict[str, Any] | None, new: dict[str, Any]) -> None:
-        """Swaps the pointer if it still says `expected`, then lets the alias follow.
-
-        Raises:
-            storage.ConflictError: somebody else promoted in between.
-        """
-        storage.compare_and_set(self._pointer(model_name), expected=expected, new=new)
-        self.heal_alias(model_name)
-
-    def heal_alias(self, model_name: str) -> None:
-        """Makes MLflow's alias `champion` say what the pointer says."""
-        champion = self.champion(model_name)
-        if champion:
-            self._client.set_registered_model_alias(model_name, CHAMPION, champion["number"])
-
-
-def _ensure_database(path: Path) -> None:
-    """Makes the tables under another name first.
-
-    MLflow can't go on with tables that are half made, by a process that was killed or one that is at it.
-    """
-    with storage.lock(path.with_name(path.name + ".lock"), wait=True):
-        if path.exists():
-            return
-        partial = path.with_name(path.name + storage.PARTIAL_SUFFIX)
-        partial.unlink(missing_ok=True)
-        uri = f"sqlite:///{partial}"
-        mlflow.MlflowClient(uri, registry_uri=uri).search_registered_models(max_results=1)
-        mlflow.MlflowClient(uri).search_experiments(max_results=1)
-        partial.replace(path)
+        champion = self.champion(self.model_name(model_name))
+        if champion is None:
+            raise FileNotFoundError(f"{self._workspace} lost its champion.json; `make history` says more.")
+        return self.model_dir(champion["run_id"], champion["files_digest"])
 
 
 def _version(found: Any) -> Version:
-    return Version(found.tags[_VERSION_TAG], str(found.version), found.run_id, found.tags[_DIGEST_TAG])
+    tags = found.tags
+    return Version(
+        found.name, tags[_VERSION_TAG], str(found.version), found.run_id, tags[_DIGEST_TAG], tags[_FILES_TAG]
+    )

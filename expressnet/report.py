@@ -8,74 +8,41 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from expressnet import html, plots
-from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
+from expressnet import card, html, plots
 
 
 def render(evaluation: dict[str, Any], history: pd.DataFrame, provenance: dict[str, Any]) -> str:
     """Returns the page of an evaluation (see expressnet.evaluate) and of the training behind it."""
-    classes = evaluation["classes"]
+    classes, (headline, by_class) = evaluation["classes"], card.figures(evaluation)
     return html.page(
         f"ExpressNet-MoE on {evaluation['dataset_id']}",
-        _headline(evaluation)
+        html.paragraph(f"{evaluation['metrics']['accuracy']['value']:.1%} accuracy", "headline")
+        + "".join(html.paragraph(text, "soft") for text in headline.paragraphs)
+        + html.table(headline.header, headline.rows)
         + html.section("Confusion matrix", plots.picture(plot_confusion(evaluation), "Confusion matrix, rows are true"),
                        _confusion_table(evaluation))
-        + html.section("Per class", _class_table(evaluation))
+        + html.section("Per class", html.table(by_class.header, by_class.rows))
         + html.section("Training", plots.picture(plots.history(history), "Loss and accuracy by epoch"),
                        html.table(list(history.columns), _cells(history)))
-        + html.section("Data and crops", _data_table(evaluation, classes))
         + html.section(
             "Experts",
             html.paragraph("Mean gate of each expert by true class; an image uses its two largest gates.", "soft"),
             *(_expert_part(name, evaluation["experts"][name], classes) for name in evaluation["experts"]),
         )
         + html.section("Provenance", html.table(("", ""), _provenance_rows(evaluation, provenance)))
-        + html.section("Limits", html.paragraph(AI_ACT_NOTE), html.paragraph(f"Licence of the data: "
-                                                                             f"{provenance['licence']}.")),
+        + "".join(_card_part(part) for part in card.sections(evaluation, provenance)),
     )  # fmt: skip
 
 
-def interval(figure: dict[str, float]) -> str:
-    """Writes a figure with its interval."""
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
-
-
-def _headline(evaluation: dict[str, Any]) -> str:
-    figures = evaluation["metrics"]
-    note = f" ({OPTIMISTIC_NOTE})" if evaluation["protocol"] == "paper" else ""
-    rows = [(name.replace("_", " "), interval(figures[name])) for name in evaluation["headlines"]]
-    grouped = "people" if evaluation["num_groups"] < evaluation["num_test"] else "images"
-    return (
-        html.paragraph(f"{figures['accuracy']['value']:.1%} accuracy", "headline")
-        + html.paragraph(
-            f"{evaluation['dataset_id']}, protocol {evaluation['protocol']}{note}, {evaluation['num_test']:,} test "
-            f"images, preset {evaluation['preset']}, seed {evaluation['seed']}. Intervals: 95 % bootstrap over "
-            f"{evaluation['num_groups']:,} {grouped}. The most frequent class alone gives "
-            f"{evaluation['majority_rate']:.1%}.", "soft",
-        )
-        + html.table(("figure", "value (95 % interval)"), rows)
-    )  # fmt: skip
-
-
-def _class_table(evaluation: dict[str, Any]) -> str:
-    figures, names = evaluation["metrics"], ("precision", "recall", "f1")
-    rows = []
-    for place, label in enumerate(evaluation["classes"]):
-        cells = [interval({k: figures[name][k][place] for k in ("value", "low", "high")}) for name in names]
-        rows.append((label, *cells, evaluation["support"][place], evaluation["one_vs_rest_accuracy"][place]))
-    return html.table(("class", *names, "support", "one-vs-rest accuracy"), rows)
+def _card_part(part: card.Section) -> str:
+    table = html.table(part.header, part.rows) if part.rows else ""
+    return html.section(part.title, *map(html.paragraph, part.paragraphs), table)
 
 
 def _confusion_table(evaluation: dict[str, Any]) -> str:
     classes = evaluation["classes"]
     return html.table(("true \\ predicted", *classes),
                       [(label, *row) for label, row in zip(classes, evaluation["confusion"], strict=True)])  # fmt: skip
-
-
-def _data_table(evaluation: dict[str, Any], classes: list[str]) -> str:
-    counts, rates = evaluation["split_counts"], evaluation["face_rate_by_class"]
-    rows = [(label, *(counts[name].get(label, 0) for name in counts), rates[label]) for label in classes]
-    return html.table(("class", *(f"{name} images" for name in counts), "faces found"), rows)
 
 
 def _expert_part(name: str, gates: list[list[float]], classes: list[str]) -> str:

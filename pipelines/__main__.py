@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|predict|serve|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|export|compile`, and what models.py and predicting.py add."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local, predicting
+from pipelines import catalog, local, models, predicting
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
     predicting.add_commands(commands)
+    models.add_commands(commands)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)
@@ -101,6 +102,8 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--pictures", action="store_true",
                      help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
+    run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
+                     help="whose prohibitions the intended use is compared with")  # fmt: skip
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)
 

@@ -6,7 +6,7 @@ import importlib
 from typing import Any
 
 OF_DATA = ("train",)  # take a data set and the options of `python -m pipelines run`
-NAMES = (*OF_DATA, "predict")
+NAMES = (*OF_DATA, "predict", "promote")
 
 
 def load(name: str) -> Any:

@@ -43,8 +43,8 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
             storage.remove_partials(workspace / folder)
         # To the millisecond: a run that fails at once may be followed by another within the same second.
         started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        dataset = [arguments["dataset"]] if "dataset" in arguments else []
-        run_dir = workspace / "runs" / "-".join([started, pipeline_name, *dataset])
+        about = [arguments[name] for name in ("dataset", "version") if arguments.get(name)]
+        run_dir = workspace / "runs" / "-".join([started, pipeline_name, *about])
         terminal = Console(file=sys.stdout)  # as it is now; stdout is redirected later
         try:
             run_dir.mkdir(parents=True)

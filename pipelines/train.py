@@ -54,6 +54,7 @@ def train(
     detector: str = CropConfig.detector,
     pictures: bool = CropConfig.pictures,
     intended_use: str = PromoteConfig.intended_use,
+    jurisdiction: str = PromoteConfig.jurisdiction,
 ):
     """Ingests, validates, crops, splits, trains, evaluates, registers and promotes.
 
@@ -86,7 +87,9 @@ def train(
         margin: of aligned: context around a face, in face widths.
         detector: BlazeFace model: auto, short_range or full_range.
         pictures: whether the crops' page shows some, where the data set's licence allows it.
-        intended_use: what the model is meant for; recorded with a promotion.
+        intended_use: what the model is meant for; recorded with a promotion, which models of real faces get for a
+            use only.
+        jurisdiction: whose prohibitions the intended use is compared with: eu or none.
     """
     with dsl.ExitHandler(summary().set_caching_options(False)):
         # Reads the source every time: its digests decide what of the rest is still fresh.
@@ -130,6 +133,6 @@ def train(
             model=trained.outputs["model"], evaluation=evaluated.outputs["evaluation"], workspace=workspace
         ).set_caching_options(False)
         promote(
-            photos=photos, splits=splits, evaluation=evaluated.outputs["evaluation"],
-            registration=registered.outputs["registration"], workspace=workspace, intended_use=intended_use,
+            version=registered.outputs["version"], model_name=registered.outputs["model_name"], workspace=workspace,
+            intended_use=intended_use, jurisdiction=jurisdiction,
         ).set_caching_options(False)  # fmt: skip

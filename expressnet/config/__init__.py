@@ -2,7 +2,7 @@
 
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig
-from expressnet.config.evidence import EvaluateConfig, PromoteConfig
+from expressnet.config.evidence import JURISDICTIONS, EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
@@ -22,6 +22,7 @@ __all__ = [
     "CROP_MODES",
     "DETECTORS",
     "FACE_CHOICES",
+    "JURISDICTIONS",
     "LABEL_MODES",
     "PRECISIONS",
     "PRESETS",

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from benchmarks import made_models
 from expressnet import gate
 from expressnet.comparison import Comparison, Difference
 from expressnet.config import PromoteConfig
@@ -42,6 +43,30 @@ def test_a_gain_that_may_be_noise_is_not_and_the_reason_says_what_would_be_seen(
     assert not promoted
     assert "no proof that it is better" in reason
     assert f"gains from about {config.min_gain + 0.021:.3f} on, smaller ones need more images" in reason
+    assert "if the gain is what it seems, about " in reason
+
+
+def test_the_images_that_a_gain_needs_grow_with_its_square():
+    reason = _decide(macro_f1=Difference(0.007, -0.01, 0.024))[1]
+    assert "if the gain is what it seems, about 27,000 such images" in reason  # a third of 0.021: nine times 3,000
+    reason = _decide(macro_f1=Difference(-0.007, -0.02, 0.01))[1]
+    assert reason.endswith("smaller ones need more images, and it would have to be better on them")
+
+
+@pytest.mark.parametrize(
+    ("lacking", "real_faces", "use", "said"),
+    [
+        ([], True, " ", "intended use is missing; make promote VERSION=v"),
+        ([], True, "counting smiles", ""),
+        ([], False, "", ""),
+        ([], False, "exams", "speaks of exams"),
+        (["licence", "figures"], False, "counting smiles", "the model card is incomplete, it lacks licence, figures"),
+    ],
+)
+def test_what_forbids_a_promotion_whatever_the_figures(lacking, real_faces, use, said):
+    objection = gate.objection(lacking, real_faces, "make promote VERSION=v", PromoteConfig(intended_use=use))
+    assert said in objection
+    assert objection.startswith("registered, not promoted: ") == bool(said)
 
 
 def test_a_class_that_surely_lost_too_much_stops_it_and_one_that_may_have_does_not():
@@ -55,3 +80,12 @@ def test_worse_calibration_stops_it():
     promoted, reason = _decide(calibration_error=Difference(0.05, 0.03, 0.07))
     assert not promoted
     assert "but the calibration error rose by +0.050 (+0.030 to +0.070), more than 0.020" in reason
+
+
+@pytest.mark.parametrize(
+    ("challenger_accuracy", "lowest", "highest"), [(0.65, 0.0, 0.1), (0.72, 0.8, 1.0)], ids=["no better", "better"]
+)
+def test_noise_is_not_promoted_and_a_gain_is(challenger_accuracy, lowest, highest):
+    """A small one; `make drill-promotion` has a thousand tries on 3,000 rows."""
+    share, _ = made_models.share_promoted(1000, (0.65, challenger_accuracy), num_tries=40, num_resamples=200)
+    assert lowest <= share <= highest

@@ -130,7 +130,7 @@ def test_an_archive_and_the_version_by_name_give_the_same_table(champion, first,
 
 def test_a_version_or_model_that_is_not_there_is_named(workspace, tmp_path):
     shutil.copy(DEMO / "p001_happy.jpg", tmp_path / "one.jpg")
-    with pytest.raises(FileNotFoundError, match="0 versions 20200101-00000000 of any model; one was asked for"):
+    with pytest.raises(FileNotFoundError, match="VERSION=20200101-00000000 must name one version of"):
         _run(tmp_path / "one.jpg", workspace, version="20200101-00000000")
     with pytest.raises(FileNotFoundError, match="asked for was expressnet-other"):
         _run(tmp_path / "one.jpg", workspace, model="expressnet-other")

@@ -3,12 +3,14 @@
 import pytest
 import yaml
 
+from pipelines import catalog
 from pipelines.__main__ import main
 
 CHOICES = {
     "pipeline": (["run", "nope"], ["train"]),
     "dataset": (["run", "train", "--dataset", "nope"], ["demo", "folder", "fer2013"]),
     "preset": (["run", "train", "--preset", "nope"], ["paper", "small", "tiny"]),
+    "jurisdiction": (["run", "train", "--jurisdiction", "nope"], ["eu", "none"]),
     "protocol": (["run", "train", "--protocol", "nope"], ["honest", "paper"]),
 }
 
@@ -41,5 +43,6 @@ def test_an_out_that_is_a_file_is_refused_before_anything_starts(tmp_path, capsy
 def test_compile_writes_every_pipeline(tmp_path, capsys):
     assert main(["compile", "--out", str(tmp_path)]) == 0
     written = capsys.readouterr().out.split()
-    assert written == [str(tmp_path / f"{name}.yaml") for name in ("train", "predict")]
-    assert yaml.safe_load((tmp_path / "train.yaml").read_text())["pipelineInfo"]["name"] == "expressnet-train"
+    assert written == [str(tmp_path / f"{name}.yaml") for name in catalog.NAMES]
+    for name in catalog.NAMES:
+        assert yaml.safe_load((tmp_path / f"{name}.yaml").read_text())["pipelineInfo"]["name"] == f"expressnet-{name}"

@@ -17,12 +17,7 @@ ARTIFACTS = {
     "train": {"faces": "crop.faces", "splits": "split.splits"},
     "evaluate": {"model": "train.model", "faces": "crop.faces", "splits": "split.splits"},
     "register": {"model": "train.model", "evaluation": "evaluate.evaluation"},
-    "promote": {
-        "photos": "ingest.photos",
-        "splits": "split.splits",
-        "evaluation": "evaluate.evaluation",
-        "registration": "register.registration",
-    },
+    "promote": {},
 }
 DIGESTS = {
     "validate": {"dataset_digest": "ingest.dataset_digest"},
@@ -69,6 +64,12 @@ def test_the_digests_of_the_input_are_part_of_the_cache_key(tasks, stage):
     assert _producers(tasks[stage]["inputs"], "parameters", "taskOutputParameter") == DIGESTS[stage]
     constant = tasks[stage]["inputs"]["parameters"]["code_digest"]["runtimeValue"]["constant"]
     assert len(constant) == 64
+
+
+def test_promote_takes_a_version_from_the_registry_and_nothing_else(tasks):
+    assert _producers(tasks["promote"]["inputs"], "parameters", "taskOutputParameter") == {
+        "version": "register.version", "model_name": "register.model_name",
+    }  # fmt: skip
 
 
 def test_validation_is_a_gate_in_front_of_the_crops(tasks):

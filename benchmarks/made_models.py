@@ -1,0 +1,106 @@
+"""Models that nobody trained, for drills and tests of what comes after training: answers, figures, folders of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from expressnet import card, comparison, gate, metrics, sealed, storage
+from expressnet.config import PromoteConfig
+
+CLASSES = ["anger", "disgust", "sad", "happy", "fear", "neutral", "surprise"]
+# How far two models find the same pictures hard. At 0.8 one alone is right on a fifth of the pictures.
+SHARED_DIFFICULTY = 0.8
+
+
+def labels_and_answers(
+    num_rows: int, accuracies: tuple[float, float], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws what two models say of the same rows, all classes equally frequent.
+
+    A row has a difficulty that the models share in part (a Gaussian copula), so that they err on the same rows more
+    often than by chance. Both are calibrated: they are as sure as they are right.
+
+    Returns:
+        int[rows] labels, float[rows, classes] probabilities of champion and challenger.
+    """
+    chance = np.random.default_rng(seed)
+    labels = np.arange(num_rows) % len(CLASSES)
+    shared = chance.standard_normal(num_rows)
+    return labels, *(_answers(chance, labels, shared, accuracy) for accuracy in accuracies)
+
+
+def _answers(chance: np.random.Generator, labels: np.ndarray, shared: np.ndarray, accuracy: float) -> np.ndarray:
+    own = chance.standard_normal(len(labels))
+    hard = np.sqrt(SHARED_DIFFICULTY) * shared + np.sqrt(1 - SHARED_DIFFICULTY) * own
+    others = (labels + chance.integers(1, len(CLASSES), len(labels))) % len(CLASSES)
+    chosen = np.where(hard < stats.norm.ppf(accuracy), labels, others)
+    probabilities = np.full((len(labels), len(CLASSES)), (1 - accuracy) / (len(CLASSES) - 1))
+    probabilities[np.arange(len(labels)), chosen] = accuracy
+    return probabilities
+
+
+def share_promoted(
+    num_rows: int, accuracies: tuple[float, float], num_tries: int, num_resamples: int
+) -> tuple[float, float]:
+    """Lets pairs of models through the gate; returns the share promoted and the share of rows one alone gets right."""
+    config, promoted, split_rows = PromoteConfig(num_resamples=num_resamples), 0, 0
+    for seed in range(num_tries):
+        labels, champion, challenger = labels_and_answers(num_rows, accuracies, seed)
+        found = comparison.compare(
+            labels, champion, challenger, np.arange(num_rows), num_resamples=num_resamples,
+            confidence=config.confidence, seed=seed,
+        )  # fmt: skip
+        promoted += gate.decide(found, CLASSES, config)[0]
+        split_rows += found.only_champion_right + found.only_challenger_right
+    return promoted / num_tries, split_rows / (num_tries * num_rows)
+
+
+def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]:
+    """Writes a model folder and its evaluation as train and evaluate leave them, with weights that mean nothing.
+
+    Returns:
+        The two folders.
+    """
+    model_dir, evaluation_dir = folder / "model", folder / "evaluation"
+    for name in ("model.keras", "weights.safetensors"):
+        storage.write_bytes(model_dir / name, np.random.default_rng([seed, len(name)]).bytes(3000))
+    storage.write_json(model_dir / "preprocess.json", {"size_px": 48, "seed": seed})
+    storage.write_json(model_dir / "classes.json", CLASSES)
+    digest = storage.json_digest(sealed.seal({"model": model_dir}))
+    storage.write_json(model_dir / "provenance.json", _provenance())
+    labels, probabilities, _ = labels_and_answers(num_rows, (0.6, 0.6), seed)
+    storage.write_json(
+        evaluation_dir / "evaluation.json", _evaluation(labels, probabilities) | {"model_digest": digest}
+    )
+    storage.write_bytes(evaluation_dir / "report.html", b"<!doctype html>")
+    rows = {"sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
+            "label": np.array(CLASSES)[labels], "probabilities": list(probabilities)}  # fmt: skip
+    pd.DataFrame(rows).to_parquet(evaluation_dir / "predictions.parquet", index=False)
+    return model_dir, evaluation_dir
+
+
+def _provenance() -> dict:
+    return {
+        **{name: storage.bytes_sha256(name.encode()) for name in card.DIGESTS},
+        "dataset": "demo", "dataset_id": "made", "licence": "ours", "real_faces": False, "protocol": "honest",
+        "backbone_weights": "none: trained from scratch", "config": {"preset": "tiny", "seed": 0}, "versions": {},
+    }  # fmt: skip
+
+
+def _evaluation(labels: np.ndarray, probabilities: np.ndarray) -> dict:
+    predicted, num_classes = probabilities.argmax(axis=1), len(CLASSES)
+    counts = np.bincount(labels).tolist()
+    return {
+        "dataset": "demo", "dataset_id": "made", "protocol": "honest", "preset": "tiny", "seed": 0, "classes": CLASSES,
+        "split_digest": storage.bytes_sha256(b"split_digest"), "num_test": len(labels), "num_groups": len(labels),
+        "majority_rate": max(counts) / len(labels), "confidence": 0.95, "headlines": list(metrics.HEADLINES),
+        "metrics": metrics.with_intervals(labels, predicted, np.arange(len(labels)), num_classes,
+                                          num_resamples=100, confidence=0.95, seed=0),
+        "support": counts, "one_vs_rest_accuracy": [0.9] * num_classes,
+        "split_counts": {"test": dict(zip(CLASSES, counts, strict=True))},
+        "face_rate_by_class": dict.fromkeys(CLASSES, 1.0),
+    }  # fmt: skip
