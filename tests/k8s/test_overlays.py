@@ -66,9 +66,8 @@ def test_the_schema_check_sees_a_misspelt_field(render):
 def test_every_pod_keeps_to_the_restricted_standard(render, overlay):
     templates = _templates(render(overlay))
     assert len(templates) == 3
-    assert {name: pod_security.violations(template) for name, template in templates.items()} == dict.fromkeys(
-        templates, []
-    )
+    broken = {name: pod_security.violations(template) for name, template in templates.items()}
+    assert broken == {name: [] for name in templates}
 
 
 @pytest.mark.parametrize("overlay", WITH_PODS)
@@ -193,7 +192,7 @@ def _images_of_ours():
 def test_images_are_those_of_the_lock_or_of_the_pinned_list(render, overlay):
     used = {container["image"] for template in _templates(render(overlay)).values()
             for container in template["spec"]["containers"]}  # fmt: skip
-    assert used - THIRD_PARTY <= _images_of_ours()
+    assert {image for image in used if image.split("@")[0] not in THIRD_PARTY} <= _images_of_ours()
     assert not any(image.endswith(":latest") or ":" not in image for image in used)
 
 
