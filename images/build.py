@@ -103,7 +103,7 @@ def _write_lock(entry: dict[str, Any]) -> None:
     made = {"commit": context.commit(), "lock_sha256": storage.file_sha256(ROOT / "uv.lock")}
     before = storage.read_json(LOCK_FILE) if LOCK_FILE.exists() else {}
     if "local" in entry:
-        storage.write_json(LOCK_FILE, {**before, "local": {**made, "images": entry["local"]}})
+        storage.write_json(LOCK_FILE, {"images": {}, **before, "local": {**made, "images": entry["local"]}})
     else:
         storage.write_json(LOCK_FILE, {**made, **entry})
 
