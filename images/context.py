@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 from expressnet import blazeface, storage
 from images import requirements
 from images.requirements import ROOT, Image
 
-# The demo set is read where the code lies.
-_CODE = ("expressnet", "data/demo")
+# What of the checkout goes into images, and where it lies in the context.
+_FOLDERS = {"expressnet": "code/expressnet", "data/demo": "demo"}
 # What an image is made of; a change elsewhere leaves it as it is.
-SOURCES = (*_CODE, "images", "pyproject.toml", "uv.lock")
+SOURCES = (*_FOLDERS, "images", "pyproject.toml", "uv.lock")
 _DOCKERFILE = ROOT / "images" / "Dockerfile"
 _MODELS_DIR = "/opt/expressnet/models"  # in the image
 
@@ -36,10 +37,16 @@ def write(folder: Path, accelerator: str) -> None:
         shutil.copy(blazeface.model_path(detector), folder / "models")
     sums = "".join(f"{sha256}  {_MODELS_DIR}/{name}\n" for name, sha256 in blazeface.FILES.values())
     storage.write_bytes(folder / "models" / "SHA256SUMS", sums.encode())
-    for name in git("ls-files", "-z", "--", *_CODE).split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / "code" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / "code" / name)
+    for source, target in _FOLDERS.items():
+        for name in tracked(source):
+            path = folder / target / Path(name).relative_to(source)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, path)
+    # The code is copied and not installed, but a model's provenance asks for its version as of an installed package.
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    about = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    installed = folder / "code" / f"{project['name']}-{project['version']}.dist-info"
+    storage.write_bytes(installed / "METADATA", about.encode())
     for path in folder.rglob("*"):  # whoever builds may keep files to himself; in the image another user reads them
         path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -54,6 +61,11 @@ def digest(folder: Path, image: Image, accelerator: str) -> str:
             if path.is_file():
                 hasher.update(f"{path.relative_to(folder)}\0{storage.file_sha256(path)}\n".encode())
     return hasher.hexdigest()
+
+
+def tracked(source: str) -> list[str]:
+    """Returns the files of a folder of the checkout that git knows and that are there."""
+    return [name for name in git("ls-files", "-z", "--", source).split("\0") if name and (ROOT / name).is_file()]
 
 
 def git(*arguments: str) -> str:

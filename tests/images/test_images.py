@@ -164,11 +164,20 @@ def laid_out(tmp_path_factory):
     return folder
 
 
-def test_the_context_has_the_code_and_nothing_that_git_does_not_know(laid_out):
-    tracked = set(context.git("ls-files", "expressnet", "data/demo").splitlines())
-    found = {str(path.relative_to(laid_out / "code")) for path in (laid_out / "code").rglob("*") if path.is_file()}
-    assert found == {name for name in tracked if (ROOT / name).is_file()}
-    assert {path.name for path in laid_out.iterdir()} == {"Dockerfile", "requirements", "models", "code"}
+def _files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_context_has_what_git_knows_and_nothing_else(laid_out):
+    known = {name.removeprefix("expressnet/") for name in context.tracked("expressnet")}
+    assert _files(laid_out / "code" / "expressnet") == known
+    assert _files(laid_out / "demo") == {name.removeprefix("data/demo/") for name in context.tracked("data/demo")}
+    assert {path.name for path in laid_out.iterdir()} == {"Dockerfile", "requirements", "models", "demo", "code"}
+
+
+def test_the_code_has_the_version_of_an_installed_package(laid_out):
+    (found,) = metadata.distributions(path=[str(laid_out / "code")])
+    assert (found.name, found.version) == ("expressnet", metadata.version("expressnet"))
 
 
 def test_the_models_carry_the_sums_that_the_code_knows(laid_out):
@@ -187,7 +196,7 @@ def test_a_change_touches_the_images_that_hold_it_and_no_other(laid_out):
     for name, touched in {
         "requirements/python-train-cpu.txt": {"python-train"},
         "models/SHA256SUMS": {"python-data", "python-train"},
-        "code/data/demo/labels.csv": {"python-data"},
+        "demo/labels.csv": {"python-data"},
         "code/expressnet/crop.py": {"python-data", "python-train", "python-registry"},
     }.items():
         path = laid_out / name
