@@ -20,6 +20,7 @@ MODEL ?=
 BACKBONE_WEIGHTS ?=
 BACKBONE_SHA256 ?=
 CHECKPOINT_URI ?=
+REGISTRY ?=
 ACCEPT_LICENCE ?=
 LABEL_MODE ?= majority
 SEVERITIES ?=
@@ -40,12 +41,12 @@ EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
-export INPUT VERSION PORT JURISDICTION TO REASON
+export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run run-train predict serve promote rollback champion history reproduce test test-slow datasets forget \
+.PHONY: help setup run run-train predict serve promote rollback champion history reproduce test test-slow datasets forget images test-images \
   drill-data drill-resume drill-promotion bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
 
 help: ## list the targets
@@ -146,6 +147,12 @@ export: $(READY) ## write the champion (MODEL=<name> if there are several) as Sa
 
 compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines
 	@$(PYTHON) -m pipelines compile
+
+images: $(READY) ## build the container images; PUSH=1 REGISTRY=..., GPU=1: TensorFlow with CUDA
+	@$(PYTHON) -m images.build $(if $(PUSH),--push "$$REGISTRY") $(if $(GPU),--gpu)
+
+test-images: $(READY) ## build the images and run the train pipeline in them (Docker, or root on Debian 12; 15 min, 15 GB)
+	@$(PYTHON) -m pytest -m docker tests/images
 
 registry: $(READY) ## open the registry of OUT in MLflow's web page on this machine
 	@MLFLOW_DISABLE_TELEMETRY=true .venv/bin/mlflow ui --backend-store-uri "sqlite:///$$(realpath -m "$$OUT")/mlflow.db" --host 127.0.0.1
