@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 NAMES = ("train",)
 
 
-def load(name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False) -> Any:
+def load(
+    name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False, cache: bool = True
+) -> Any:
     """Returns the compiled-on-import pipeline of module `pipelines.<name>`.
 
     With a profile its tasks are placed on that cluster, in the images of `lock`; without one nothing is applied.
@@ -21,4 +23,4 @@ def load(name: str, profile: Profile | None = None, *, lock: dict | None = None,
         return pipeline
     from pipelines import placement
 
-    return placement.placed(pipeline, profile, lock or {}, allow_tags=allow_tags)
+    return placement.placed(pipeline, profile, lock or {}, allow_tags=allow_tags, cache=cache)

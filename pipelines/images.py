@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from expressnet import storage
+from pipelines.local import RunError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "images.lock.json"
@@ -15,7 +16,7 @@ STEP_CLASSES = ("data", "train", "registry")
 _PINNED = re.compile(r"^\S+@sha256:[0-9a-f]{64}$")
 
 
-class ImageError(ValueError):
+class ImageError(RunError):
     """An image that nobody could run again tomorrow."""
 
 
@@ -29,11 +30,11 @@ def step_class(image: str) -> str:
     return short_name(image).removeprefix("python-")
 
 
-def read_lock(path: Path = LOCK) -> dict:
+def read_lock() -> dict:
     """Returns the lock that `make images PUSH=1` wrote, {} if there is none."""
-    lock = storage.read_json(path) if path.is_file() else {}
+    lock = storage.read_json(LOCK) if LOCK.is_file() else {}
     if lock and not isinstance(lock.get("images"), dict):
-        raise ImageError(f"{path} must hold `images`, name to reference; got the keys {sorted(lock)}.")
+        raise ImageError(f"{LOCK} must hold `images`, name to reference; got the keys {sorted(lock)}.")
     return lock
 
 

@@ -17,8 +17,8 @@ _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _RUN_ID = "EXPRESSNET_RUN_ID"
 
 
-def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool) -> Any:
-    """Returns the pipeline with every task placed.
+def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool = True) -> Any:
+    """Returns the pipeline with every task placed, and none of them reused where `cache` is False.
 
     The function behind `pipeline` is traced once more. Images are set on the tasks and not read where a component
     is defined: a local run needs no lock, and one process can compile for two profiles.
@@ -38,6 +38,8 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool) -> 
                     f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
                 )
             place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags))
+            if not cache:
+                task.set_caching_options(False)
         return outputs
 
     return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)

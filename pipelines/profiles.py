@@ -11,6 +11,7 @@ import yaml
 from kubernetes.utils.quantity import parse_quantity
 
 from pipelines.images import STEP_CLASSES
+from pipelines.local import RunError
 
 FOLDER = Path(__file__).resolve().parents[1] / "k8s" / "profiles"
 _COMPONENTS = Path(__file__).resolve().parents[1] / "components"
@@ -20,7 +21,7 @@ _LONGEST_S = 30 * 24 * 3600
 _LONGEST_WAIT_S = 2 * 3600
 
 
-class ProfileError(ValueError):
+class ProfileError(RunError):
     """A profile that can't be meant; the message names the file's key and value."""
 
 
