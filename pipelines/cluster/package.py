@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import functools
 import graphlib
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -18,7 +20,8 @@ from pipelines.profiles import Profile
 _DIGITS = 12
 
 
-class Package(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Package:
     """The IR of a pipeline for one cluster.
 
     Attributes:
@@ -31,10 +34,10 @@ class Package(NamedTuple):
     version: str
     text: str
 
-    @property
+    @functools.cached_property
     def spec(self) -> dict[str, Any]:
         """The first document: the graph and its executors."""
-        return next(yaml.safe_load_all(self.text))
+        return next(yaml.load_all(self.text, yaml.CSafeLoader))
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Returns the tasks that run a container, by name, each behind those that it waits for."""

@@ -1,12 +1,17 @@
 """A clean environment, and the stand-in endpoint that it names."""
 
+import functools
 import os
 
 import pytest
 
+from expressnet import code
 from pipelines import images
 from pipelines.cluster import client, confidential, runs
 from tests.pipelines.cluster import stand_in
+
+# The code does not change while the tests run, and reading it is most of what compiling costs.
+DIGEST = functools.cache(code.digest)
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +23,7 @@ def environment(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPRESSNET_PROFILE", "cpu")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(images, "LOCK", tmp_path / "images.lock.json")
+    monkeypatch.setattr(code, "digest", DIGEST)
     monkeypatch.setattr(client, "WAITS_S", (0.001, 0.001, 0.001))
     monkeypatch.setattr(runs, "POLL_S", 0.001)
     monkeypatch.setattr(confidential, "_remembered", set())
