@@ -42,7 +42,8 @@ def connect() -> kubernetes.client.ApiClient:
         if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
             kubernetes.config.load_incluster_config(configuration)
         else:
-            kubernetes.config.load_kube_config(client_configuration=configuration)
+            # Named, because the library reads the variable once, when it is imported.
+            kubernetes.config.load_kube_config(os.environ.get("KUBECONFIG"), client_configuration=configuration)
     except kubernetes.config.ConfigException as error:
         raise KubeError(f"Kubernetes needs a kubeconfig (KUBECONFIG or ~/.kube/config): {error}.") from None
     configuration.retries = urllib3.Retry(3, backoff_factor=0.2, status_forcelist=(429, 502, 503, 504))
