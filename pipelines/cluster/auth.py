@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import subprocess
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -110,6 +111,9 @@ def forwarded(settings: Settings) -> Iterator[str]:
             port = _FORWARDED.search(said)
             if not port:
                 raise ClusterError(f"kubectl port-forward failed: {said.strip() or 'it said nothing'}.")
+            # It goes on to say a line for every connection; a pipe that nobody empties would stop it.
+            threading.Thread(target=running.stdout.read, daemon=True).start()
             yield f"http://127.0.0.1:{port[1]}"
         finally:
             running.terminate()
+            running.wait()

@@ -19,6 +19,7 @@ from pipelines.cluster.settings import Settings
 WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _TIMEOUTS_S = (5, 60)  # to connect, to be answered
 _LONGEST_RETRY_AFTER_S = 60.0
+_LONGEST_SAID = 300  # characters
 _UNREACHED = 0
 # Nothing was done when these came back; after any other failure a POST may have been.
 _REFUSED_AT_THE_DOOR = (429, 503)
@@ -60,7 +61,7 @@ class _Client(kfp_server_api.ApiClient):
         """Sends a request, again after failures that pass, once more with a new login after a 401."""
         arguments["_request_timeout"] = arguments.get("_request_timeout") or _TIMEOUTS_S
         renewed = False
-        waits = [*WAITS_S, None]
+        waits = [*WAITS_S]
         while True:
             try:
                 return _json_only(super().request(method, url, **arguments), url)
@@ -70,11 +71,11 @@ class _Client(kfp_server_api.ApiClient):
                     self._renew(arguments)
                     renewed = True
                     continue
-                wait_s = waits.pop(0) if _may_repeat(method, status, error) else None
-                if wait_s is None:
-                    tried = len(WAITS_S) + 1 - len(waits)
+                if not waits or not _may_repeat(method, status, error):
+                    tried = len(WAITS_S) - len(waits) + 1
                     raise ApiError(_explained(self._settings, url, status, error, tried), status) from None
-                time.sleep(_retry_after_s(error) or wait_s * random.uniform(0.8, 1.2))
+                wait_s = waits.pop(0) * random.uniform(0.8, 1.2)
+                time.sleep(_retry_after_s(error) or wait_s)
 
     def _renew(self, arguments: dict[str, Any]) -> None:
         self._authorize()
@@ -109,7 +110,7 @@ def _retry_after_s(error: Exception) -> float:
 
 def _explained(settings: Settings, url: str, status: int, error: Exception, tried: int) -> str:
     place = url.split("?")[0]
-    said = confidential.redact(_said(error))
+    said = _said(error)
     if status == _UNREACHED:
         hint = "Is host: right, the VPN on, the port-forward running?"
         return f"{place} can't be reached ({type(error).__name__}: {said}), tried {tried} times. {hint}"
@@ -125,15 +126,16 @@ def _explained(settings: Settings, url: str, status: int, error: Exception, trie
 
 
 def _said(error: Exception) -> str:
-    """Returns the server's own words, shortened."""
+    """Returns the server's own words, without secrets, shortened."""
     body = getattr(error, "body", None)
     if body is None:
-        return str(getattr(error, "reason", None) or error)[:300]
+        return confidential.redact(str(getattr(error, "reason", None) or error))[:_LONGEST_SAID]
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
     with contextlib.suppress(ValueError, AttributeError):
         found = json.loads(text)
         text = str(found.get("message") or found.get("error") or text)
-    return "" if "<html" in text.lower() else text.strip()[:300]
+    # A secret that is cut off would not be known any more.
+    return "" if "<html" in text.lower() else confidential.redact(text.strip())[:_LONGEST_SAID]
 
 
 class Api:

@@ -130,6 +130,7 @@ def _wanted(schedule: Schedule, found: settings.Settings, default_profile: str) 
     if "checkpoint_uri" in catalog.load(schedule.pipeline).component_spec.inputs and found.bucket:
         parameters.setdefault("checkpoint_uri", found.under_bucket("checkpoints"))
     confidential.refuse(parameters)
+    submit.require_ready(parameters, images.why_stale(lock))
     account = placement.service_account(catalog.load(schedule.pipeline), profile)
     return _Wanted(schedule=schedule, package=package, parameters=parameters, account=account, profile=profile.name,
                    root=found.under_bucket("runs"))  # fmt: skip

@@ -16,7 +16,7 @@ from pipelines.cluster import ClusterError, client, confidential, plan, runs, se
 from pipelines.cluster.confidential import say
 from pipelines.cluster.package import Package, commit, make, run_name
 
-_LICENCE = "the data set's licence must be acknowledged with ACCEPT_LICENCE=1"
+_LICENCE = "The data set's licence must be acknowledged with ACCEPT_LICENCE=1"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,16 +35,25 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         say(plan.render(package, profile, parameters, name, _notes(package, parameters, stale, allow_tags)))
         return 0
-    if not _licence_accepted(parameters):
-        raise ClusterError(_LICENCE)
-    if stale:
-        raise ClusterError(f"The images must hold this code, but {stale}. Run `make images PUSH=1` first.")
+    require_ready(parameters, stale)
     account = placement.service_account(catalog.load(options.pipeline), profile)
     with client.connect(found) as api:
         version = uploaded(api, package)
         started = start(api, version, parameters, name, found, account, profile.name)
         say(f"run        {name}\n           {api.link(f'runs/details/{started.run_id}')}")
         return runs.wait(api, started.run_id, list(package.tasks())) if options.wait else 0
+
+
+def require_ready(parameters: dict[str, Any], stale: str) -> None:
+    """Refuses what would fail or mislead once it runs.
+
+    Raises:
+        ClusterError: the licence is not acknowledged, or the images hold other code.
+    """
+    if not _licence_accepted(parameters):
+        raise ClusterError(_LICENCE)
+    if stale:
+        raise ClusterError(f"The images must hold this code, but {stale}. Run `make images PUSH=1` first.")
 
 
 def _licence_accepted(parameters: dict[str, Any]) -> bool:
@@ -92,7 +101,7 @@ def _notes(package: Package, parameters: dict[str, Any], stale: str, allow_tags:
     if stale:
         notes.append(f"a real submit is refused: {stale}; run `make images PUSH=1`")
     if not _licence_accepted(parameters):
-        notes.append(f"a real submit is refused: {_LICENCE}")
+        notes.append(f"a real submit is refused. {_LICENCE}")
     if parameters.get("checkpoint_uri") == "":
         notes.append("no bucket is set, so a training that loses its volume starts anew")
     return notes

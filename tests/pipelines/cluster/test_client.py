@@ -30,6 +30,21 @@ def test_patience_ends_with_the_count_of_attempts(endpoint):
     assert endpoint.count(LIST) == 4
 
 
+def test_a_writing_request_is_not_repeated_blindly(endpoint):
+    endpoint.faults.append(Fault(CREATE, 500, times=9))
+    with client.connect(settings.read()) as api, pytest.raises(client.ApiError, match=r"failed, tried 1 times"):
+        api.pipelines.pipeline_service_create_pipeline(V2beta1Pipeline(display_name="p", name="p"))
+    assert endpoint.count(CREATE) == 1
+
+
+def test_a_secret_is_not_cut_off_before_it_is_recognised(endpoint, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "0123456789" * 4)
+    endpoint.faults.append(Fault(LIST, 400, body="x" * 280 + "0123456789" * 4))
+    with pytest.raises(client.ApiError, match=r"HTTP 400") as caught:
+        _list()
+    assert "0123" not in str(caught.value)
+
+
 def test_the_endpoint_says_how_long_to_wait(endpoint):
     endpoint.faults.append(Fault(LIST, 429, headers={"Retry-After": "1"}))
     started = time.monotonic()
