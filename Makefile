@@ -37,17 +37,26 @@ TO ?=
 REASON ?=
 GALLERY ?=
 PORT ?=
+PROFILE ?=
+CACHE ?= 1
+WAIT ?=
+DRY_RUN ?=
+CHECK ?=
+RUN ?=
+STEP ?=
+ALLOW_TAGS ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
-export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY
+export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY PROFILE RUN STEP ALLOW_TAGS
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
 .PHONY: help setup run run-train predict serve promote rollback champion history reproduce test test-slow datasets forget images test-images \
-  drill-data drill-resume drill-promotion bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
+  submit status logs cancel compare schedule doctor drill-data drill-resume drill-promotion drill-cache \
+  bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,15 +70,18 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(EXTRA)
 	@touch $@
 
+# What `run` and `submit` take alike.
+SETTINGS = --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
+  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
+  --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache) \
+  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
+  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
+  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
+
 run: $(if $(filter predict promote,$(PIPELINE)),$(PIPELINE),run-train) ## run a pipeline on this machine
 
 run-train: $(READY)
-	@$(PYTHON) -m pipelines run "$$PIPELINE" --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
-	  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" \
-	  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
-	  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
-	  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" --out "$$OUT" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
-	  $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache)
+	@$(PYTHON) -m pipelines run "$$PIPELINE" $(SETTINGS) --out "$$OUT"
 
 predict: $(READY) ## predict the photographs of INPUT=<folder, file, archive or gs://...> with the champion
 	@$(PYTHON) -m pipelines predict --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(GALLERY),--gallery) -- "$$INPUT"
@@ -117,6 +129,9 @@ drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way
 drill-promotion: $(READY) ## race, kill, tamper with and simulate promotions, on sqlite and on PostgreSQL (25 min)
 	@$(PYTHON) -m benchmarks.drill_promotion
 
+drill-cache: $(READY) ## change a byte and change nothing, 20 times each: what runs again and what is reused (25 min)
+	@$(PYTHON) -m benchmarks.drill_cache
+
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop
 
@@ -145,8 +160,30 @@ format: $(READY) ## let ruff mend what it can
 export: $(READY) ## write the champion (MODEL=<name> if there are several) as SavedModel and TFLite to build/export
 	@$(PYTHON) -m pipelines export --name "$$MODEL" --out "$$OUT"
 
-compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines
-	@$(PYTHON) -m pipelines compile
+compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines; PROFILE= places it on a cluster
+	@$(PYTHON) -m pipelines compile --profile "$$PROFILE"
+
+submit: $(READY) ## run a pipeline on a cluster: what run takes, PROFILE= CACHE=0 WAIT=1 DRY_RUN=1
+	@$(PYTHON) -m pipelines submit "$$PIPELINE" $(SETTINGS) --profile "$$PROFILE" \
+	  $(if $(filter 0,$(CACHE)),--no-cache) $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run)
+
+status: $(READY) ## list the latest runs on the cluster, or the steps of RUN=
+	@$(PYTHON) -m pipelines status "$$RUN"
+
+logs: $(READY) ## print what STEP= of RUN= said
+	@$(PYTHON) -m pipelines logs "$$RUN" "$$STEP"
+
+cancel: $(READY) ## end RUN=
+	@$(PYTHON) -m pipelines cancel "$$RUN"
+
+compare: $(READY) ## show what differs between two runs: RUN="<one> <other>"
+	@set -f; $(PYTHON) -m pipelines compare $$RUN
+
+schedule: $(READY) ## make the recurring runs those of k8s/schedules.yaml; CHECK=1 only compares
+	@$(PYTHON) -m pipelines schedule --profile "$$PROFILE" $(if $(CHECK),--check)
+
+doctor: $(READY) ## say what of the cluster is ready for PROFILE=, and how to mend the rest
+	@$(PYTHON) -m pipelines doctor --profile "$$PROFILE"
 
 images: $(READY) ## build the container images; PUSH=1 REGISTRY=..., GPU=1: TensorFlow with CUDA
 	@$(PYTHON) -m images.build $(if $(PUSH),--push "$$REGISTRY") $(if $(GPU),--gpu)

@@ -90,6 +90,7 @@ def _figures(
             num_resamples=config.num_resamples, confidence=config.confidence, seed=config.seed,
         ),
         "confusion": confusion.tolist(),
+        "roc": metrics.roc(labels, prediction.probabilities),
         "support": confusion.sum(axis=1).tolist(),
         "one_vs_rest_accuracy": (1 - wrong / len(test)).tolist(),
         "experts": {name: _mean_by_class(values, labels, len(classes)) for name, values in gates.items()},

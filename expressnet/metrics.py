@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, f1_score, log_loss
+from sklearn.metrics import confusion_matrix, f1_score, log_loss, roc_curve
 
+_ROC_POINTS = 100
 HEADLINES = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
 
 
@@ -92,3 +93,24 @@ def with_intervals(
 def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
     """Returns int[classes, classes], row = true class, column = predicted class."""
     return confusion_matrix(labels, predicted, labels=range(num_classes))
+
+
+def roc(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, list[float]]:
+    """Computes the receiver operating characteristic of "is this the class?", over all images and classes alike.
+
+    Args:
+        labels: int[n], true classes.
+        probabilities: float[n, classes].
+
+    Returns:
+        fpr, tpr, threshold: at most 100 points from (0, 0) to (1, 1), evenly spread along the curve's own points.
+        The first threshold, which no probability reaches, is 1 and not scikit-learn's infinity.
+    """
+    is_class = labels[:, None] == np.arange(probabilities.shape[1])
+    fpr, tpr, threshold = roc_curve(is_class.ravel(), probabilities.ravel())
+    picked = np.unique(np.linspace(0, len(fpr) - 1, _ROC_POINTS).round().astype(int))
+    return {
+        "fpr": fpr[picked].tolist(),
+        "tpr": tpr[picked].tolist(),
+        "threshold": np.minimum(threshold[picked], 1).tolist(),
+    }

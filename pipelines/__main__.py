@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|compile`, and what models.py and predicting.py add."""
+"""Command line: `python -m pipelines run|submit|status|...`; `--help` lists all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from expressnet import config, datasets, storage
 from pipelines import catalog, local, models, predicting
+from pipelines.cluster.commands import add_commands, add_compile
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: python -m pipelines run train --dataset fer2013 --data-uri ~/fer2013.csv --preset small",
     )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
+    settings = _settings_parser()
+    _add_run(commands, settings)
+    add_commands(commands, settings)
+    add_compile(commands)
     datasets_parser = commands.add_parser("datasets", help="list the data sets, their layouts and licences")
     datasets_parser.set_defaults(command=_datasets)
     forget_parser = commands.add_parser(
@@ -50,16 +54,21 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.set_defaults(command=_export)
     predicting.add_commands(commands)
     models.add_commands(commands)
-    compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
-    compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
-    compile_parser.set_defaults(command=_compile)
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction) -> None:
+def _add_run(commands: argparse._SubParsersAction, settings: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
-        "run", help="run a pipeline on this machine", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+        "run", help="run a pipeline on this machine", parents=[settings],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )  # fmt: skip
+    run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
+    run.set_defaults(command=_run)
+
+
+def _settings_parser() -> argparse.ArgumentParser:
+    """Returns the options that a run has here and on a cluster."""
+    run = argparse.ArgumentParser(add_help=False)
     run.add_argument("pipeline", choices=catalog.OF_DATA)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
     run.add_argument("--data-uri", default="",
@@ -104,8 +113,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
                      help="whose prohibitions the intended use is compared with")  # fmt: skip
-    run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
-    run.set_defaults(command=_run)
+    return run
 
 
 def _count(text: str) -> int:
@@ -172,17 +180,6 @@ def _export(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
-
-
-def _compile(options: argparse.Namespace) -> int:
-    from kfp.compiler import Compiler
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in catalog.NAMES:
-        path = options.out / f"{name}.yaml"
-        Compiler().compile(catalog.load(name), str(path))
-        print(path)
     return 0
 
 

@@ -153,3 +153,8 @@ def test_the_name_of_a_group_does_not_matter():
     numbers = np.arange(100) // 10
     named = np.array([f"p{number}" for number in numbers])
     assert _intervals(labels, predicted, numbers) == _intervals(labels, predicted, named)
+
+
+def test_the_roc_of_a_perfect_answer_goes_through_the_corner():
+    curve = metrics.roc(np.array([0, 1, 2]), np.eye(3))
+    assert list(zip(*curve.values(), strict=True)) == [(0, 0, 1), (0, 1, 1), (1, 1, 0)]
