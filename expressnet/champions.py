@@ -11,7 +11,6 @@ import contextlib
 import datetime
 import getpass
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,7 +26,7 @@ class HistoryError(ValueError):
 
 
 class Mirror(Protocol):
-    """What says elsewhere who is champion; called under the lock."""
+    """What says elsewhere who is champion; `follow` is called under the lock and right after `anchor`."""
 
     def anchor(self) -> str:
         """Returns what it was told last: number and SHA-256 of an entry, `3:ab12...`; "" if nothing ever."""
@@ -70,9 +69,10 @@ class Champions:
             HistoryError: the history was changed; nothing was written.
         """
         with self._locked():
-            entries, pointer = self.entries(), self.current()
-            if pointer != expected:
+            if (pointer := self.current()) != expected:
                 raise storage.ConflictError(_conflict(expected, pointer))
+            self._require_whole()
+            entries = self.entries()
             number = len(entries) + 1
             entry = {
                 "number": number, "previous": storage.json_digest(entries[-1]) if entries else _NOTHING_BEFORE,
@@ -89,6 +89,7 @@ class Champions:
             HistoryError: the history was changed.
         """
         with self._locked():
+            self._require_whole()
             storage.remove_partials(self._folder)
             if self.current():
                 self._follow()
@@ -122,16 +123,16 @@ class Champions:
             found.append(f"entry {number} is not the one that the registry was told of")
         return found
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keeps others from writing, and us from writing on top of a history that was changed."""
-        with storage.lock(self._folder / ".lock", wait=True):
-            if found := self.problems():
-                raise HistoryError(
-                    f"The history in {self._history} was changed: {'; '.join(found)}. Nobody is promoted on top of "
-                    "that. Restore it from a backup; `make history` shows it."
-                )
-            yield
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return storage.lock(self._folder / ".lock", wait=True)
+
+    def _require_whole(self) -> None:
+        if found := self.problems():
+            raise HistoryError(
+                f"The history in {self._history} was changed: {'; '.join(found)}. Nobody is promoted on top of that. "
+                "Restore it from a backup; `make history` shows it. Do two workspaces share one MLflow server? Each "
+                "needs its own."
+            )
 
     def _path(self, number: int) -> Path:
         return self._history / f"{number:06d}.json"

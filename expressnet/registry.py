@@ -1,4 +1,4 @@
-"""MLflow as the registry: sqlite in the workspace, or the server that MLFLOW_TRACKING_URI names."""
+"""MLflow as the registry of versions, whose files are sealed, and the champions of a workspace."""
 
 from __future__ import annotations
 

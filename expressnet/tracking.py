@@ -72,15 +72,17 @@ class Alias:
 
     def __init__(self, client: mlflow.MlflowClient, model_name: str):
         self._client, self._model_name = client, model_name
+        self._seen: Any = None
 
     def anchor(self) -> str:
         """Returns what the tag says, "" without one."""
         found = self._client.search_registered_models(f"name = '{self._model_name}'")
-        return found[0].tags.get(_HISTORY_TAG, "") if found else ""
+        self._seen = found[0] if found else None
+        return self._seen.tags.get(_HISTORY_TAG, "") if found else ""
 
     def follow(self, pointer: dict[str, Any], anchor: str) -> None:
         """Makes both say what the pointer says."""
-        model = self._client.get_registered_model(self._model_name)
+        model = self._seen or self._client.get_registered_model(self._model_name)
         if str(model.aliases.get(CHAMPION_ALIAS)) != pointer["number"]:
             self._client.set_registered_model_alias(self._model_name, CHAMPION_ALIAS, pointer["number"])
         if model.tags.get(_HISTORY_TAG) != anchor:
