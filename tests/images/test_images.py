@@ -76,12 +76,12 @@ def test_the_last_user_is_a_number_and_not_root(image):
 def test_code_comes_after_packages_so_that_a_change_of_code_installs_nothing(image):
     lines = [" ".join(instruction) for instruction in _stages(INSTRUCTIONS)[image.name]]
     copying = lines.index("COPY code/ /opt/expressnet/")
-    assert any(" -m pip " in line for line in lines[:copying])
-    assert not any(" -m pip " in line or "apt-get" in line for line in lines[copying:])
+    assert any("pip3 --python" in line for line in lines[:copying])
+    assert not any("pip3 --python" in line or "apt-get" in line for line in lines[copying:])
 
 
 def test_every_install_checks_hashes_and_compiles_nothing():
-    installs = [" ".join(instruction) for instruction in INSTRUCTIONS if "pip" in instruction]
+    installs = [" ".join(instruction) for instruction in INSTRUCTIONS if "pip3" in instruction]
     assert len(installs) == len(IMAGES)
     assert all("--require-hashes --no-deps --only-binary :all:" in line for line in installs)
 
