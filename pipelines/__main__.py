@@ -98,7 +98,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
                      help="acknowledge the data set's licence; the run records it")  # fmt: skip
     run.add_argument("--pictures", action="store_true",
-                     help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
+                     help="show crops, and where the model looked, in the pages, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)
