@@ -35,11 +35,13 @@ def table(
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     people = np.arange(count) // rows_each
     rows = pd.DataFrame({
-        "sha256": [f"{seed:032x}{place:032x}" for place in range(count)], "subject": [f"p{person}" for person in people],
+        "sha256": [f"{seed:032x}{place:032x}" for place in range(count)],
+        "subject": [f"p{person}" for person in people],
         "label": np.array(classes)[labels], "split": split, "source_split": "none",
         "source_uri": [f"{'studio' if place % 3 else 'street'}/{place}.jpg" for place in range(count)],
         "target": [[]] * count, "attributes": [json.dumps({"gender": ("a", "b")[place % 2]}) for place in range(count)],
-        "face_found": noise.random(count) < 0.9, "score": noise.random(count), "face_width": noise.uniform(20, 90, count),
+        "face_found": noise.random(count) < 0.9, "score": noise.random(count),
+        "face_width": noise.uniform(20, 90, count),
         "yaw": noise.normal(0, 0.2, count).clip(-1, 1), "brightness": noise.uniform(0, 255, count),
         "contrast": noise.uniform(5, 80, count), "sharpness": noise.uniform(10, 900, count), "group": people,
         "predicted": np.array(classes)[probabilities.argmax(axis=1)],

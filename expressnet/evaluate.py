@@ -14,9 +14,9 @@ from expressnet import (
     bundle,
     console,
     figures,
+    finite,
     manifest,
     metrics,
-    numbers,
     occlusion,
     pixels,
     report,
@@ -55,7 +55,7 @@ def run(
     }  # fmt: skip
     said = {name: answers.table(rows[name], model.predict_ablated(each), model.classes) for name, each in crops.items()}
     evaluation = _evaluation(model_dir, model, provenance, said, config) | _data(frame, split, model.classes)
-    evaluation, dropped = numbers.plain(evaluation)
+    evaluation, dropped = finite.plain(evaluation)
     evaluation["not_finite"] = dropped
     pictures, refusal = _pictures(model, crops["test"], said["test"], split, config)
     with storage.committed_dir(out_dir) as partial:
@@ -119,7 +119,7 @@ def recompute(folder: str | Path, config: EvaluateConfig) -> dict[str, Any]:
     stored = storage.read_json(folder / EVALUATION_FILE)
     test, val_path = pd.read_parquet(folder / PREDICTIONS_FILE), folder / VAL_FILE
     val = pd.read_parquet(val_path) if val_path.exists() else pd.DataFrame()
-    return numbers.plain(figures.of(test, val, stored["classes"], stored["top_k"], config))[0]
+    return finite.plain(figures.of(test, val, stored["classes"], stored["top_k"], config))[0]
 
 
 def _data(frame: pd.DataFrame, split: dict[str, Any], classes: list[str]) -> dict[str, Any]:

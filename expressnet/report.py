@@ -80,8 +80,8 @@ def _warnings(evaluation: dict[str, Any]) -> list[str]:
     if evaluation["protocol"] == "paper":
         said.append(f"Every figure on this page is {OPTIMISTIC_NOTE}.")
     if evaluation["num_without_answer"]:
-        said.append(f"The model gave no finite answer for {evaluation['num_without_answer']:,} images. They count as if "
-                    "all classes were equally likely; the model or its crops are damaged.")  # fmt: skip
+        said.append(f"The model gave no finite answer for {evaluation['num_without_answer']:,} images. They count as "
+                    "if all classes were equally likely; the model or its crops are damaged.")  # fmt: skip
     if dropped := evaluation["not_finite"]:
         said.append(f"{len(dropped)} figures are not defined on these images and left out: {', '.join(dropped[:5])}"
                     f"{', ...' if len(dropped) > 5 else ''}.")  # fmt: skip

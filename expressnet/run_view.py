@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from expressnet import numbers, storage
+from expressnet import finite, storage
 
 _EXTRA = ("balanced_accuracy", "roc_auc", "log_loss", "calibration_error")
 
@@ -33,8 +33,8 @@ def of(evaluation: dict[str, Any]) -> View:
     """Returns the view; a figure that is NaN, infinite or None is left out and counted."""
     names = [*evaluation["headlines"], *_EXTRA]
     figures = {name: evaluation["metrics"][name]["value"] for name in names}
-    kept = numbers.known(figures)
-    points = [point for point in numbers.plain(evaluation["roc_all"])[0] if None not in point]
+    kept = finite.known(figures)
+    points = [point for point in finite.plain(evaluation["roc_all"])[0] if None not in point]
     false, true, thresholds = ([point[axis] for point in points] for axis in range(3))
     return View(
         {**kept, "num_dropped_not_finite": float(len(figures) - len(kept))},

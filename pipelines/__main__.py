@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|compile`."""
+"""Command line: `python -m pipelines run|datasets|forget|export|matrix|compile`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local
+from pipelines import catalog, local, matrix
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
+    matrix.add(commands)
     compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
     compile_parser.set_defaults(command=_compile)

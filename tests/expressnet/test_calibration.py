@@ -22,9 +22,7 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
 def test_scaling_keeps_the_order_and_a_temperature_of_one_changes_nothing():
     _, probabilities = _drawn(50, 1.0)
     np.testing.assert_allclose(calibration.scaled(probabilities, 1.0), probabilities, rtol=1e-9)
-    np.testing.assert_array_equal(
-        calibration.scaled(probabilities, 3.0).argsort(axis=1), probabilities.argsort(axis=1)
-    )
+    np.testing.assert_array_equal(calibration.scaled(probabilities, 3.0).argsort(axis=1), probabilities.argsort(axis=1))
 
 
 def test_scaling_by_hand():
