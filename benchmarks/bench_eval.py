@@ -59,8 +59,8 @@ def main() -> int:
     theirs = few * options.resamples / _PEER_RESAMPLES
     print(
         f"intervals of all figures, {options.rows:,} rows x {options.resamples:,} resamples: {ours:.2f} CPU-s "
-        f"({wall:.1f} s on the clock) against {theirs:.1f} CPU-s of scikit-learn in a loop ({_PEER_RESAMPLES} resamples, scaled up): "
-        f"{theirs / ours:.0f} x", flush=True,
+        f"({wall:.1f} s on the clock) against {theirs:.1f} CPU-s of scikit-learn in a loop "
+        f"({_PEER_RESAMPLES} resamples, scaled up): {theirs / ours:.0f} x", flush=True,
     )  # fmt: skip
     grouped, _ = _seconds(lambda: metrics.with_intervals(labels, probabilities, np.arange(options.rows) // 5, settings))
     print(f"the same, five rows of a person drawn together: {grouped:.2f} CPU-s", flush=True)
