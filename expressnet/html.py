@@ -25,8 +25,8 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; } nav a { color: inherit;
 .headline { font-size: 2.2rem; font-weight: 650; line-height: 1.2; margin: .6rem 0; } .soft { color: var(--soft); }
 .good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
 .notice { border-left: 4px solid var(--bad); background: var(--card); padding: .6rem .9rem; margin: .6rem 0; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .7rem; margin: 1rem 0; }
-.cards div { background: var(--card); border-radius: 8px; padding: .6rem .9rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .7rem; margin: 1rem 0; }
+.cards div { background: var(--card); border-radius: 8px; padding: .6rem .8rem; }
 .cards dt { color: var(--soft); font-size: .88rem; } .cards dd { margin: 0; }
 .cards dd:nth-of-type(1) { font-size: 1.5rem; font-weight: 600; line-height: 1.3; }
 .cards dd:nth-of-type(2) { color: var(--soft); font-size: .88rem; }
@@ -34,7 +34,7 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; } nav a { color: inherit;
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; }
 th { font-weight: 600; } thead th { color: var(--soft); vertical-align: bottom; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back); }
 td.heat { background: rgb(var(--heat) / calc(var(--share) * .62)); text-align: center; min-width: 3.6rem; }
 figure { margin: .8rem 0; } figcaption { color: var(--soft); font-size: .88rem; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: .7rem; }
@@ -50,6 +50,9 @@ summary { cursor: pointer; margin: .4rem 0; }
   td.heat, .notice, .cards div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
+
+
+_SHORT = 25  # characters of a cell that is not broken into lines: `-0.012 (-0.053 to -0.001)`
 
 
 def page(title: str, body: str) -> str:
@@ -100,7 +103,7 @@ def paragraph(text: Any, css_class: str = "") -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Returns a table of escaped cells; floats are shown with three decimals, small ones as powers of ten."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(_shown(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{_unbroken(_shown(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return _scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
@@ -113,11 +116,16 @@ def heat_table(
     body = ""
     for name, line, said in zip(rows, shares, texts, strict=True):
         cells = (
-            f'<td class="heat" style="--share:{min(max(float(share), 0.0), 1.0):.3f}">{escape(text)}</td>'
+            f'<td class="heat" style="--share:{min(max(float(share), 0.0), 1.0):.3f}">{_unbroken(text)}</td>'
             for share, text in zip(line, said, strict=True)
         )
         body += f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>'
     return _scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+
+def _unbroken(text: str) -> str:
+    """Returns an escaped cell; a figure with its interval stays on one line, on a phone too."""
+    return escape(text.replace(" ", "\N{NO-BREAK SPACE}") if len(text) <= _SHORT else text)
 
 
 def _scrolling(inner: str) -> str:

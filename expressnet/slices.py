@@ -36,7 +36,7 @@ def of(
     right = labels == predicted
     found, columns = [], []
     for attribute, values in attributes(answers).items():
-        for name in values[values != ""].unique():
+        for name in sorted(set(values) - {""}, key=_order):
             is_in = (values == name).to_numpy()
             figures = metrics.from_confusion(metrics.confusion(labels[is_in], predicted[is_in], num_classes))
             present = np.bincount(labels[is_in], minlength=num_classes) > 0
@@ -79,7 +79,7 @@ def attributes(answers: pd.DataFrame) -> dict[str, pd.Series]:
     yaw = answers["yaw"]
     # The nose lies on the side that the face is turned to; in the image, not from the person's own view.
     side = np.where(yaw.abs() <= _LOOKS_AHEAD, "ahead", np.where(yaw < 0, "to the left", "to the right"))
-    named["looks (from the keypoints)"] = pd.Series(side, index=answers.index).where(found, "")
+    named["face turned"] = pd.Series(side, index=answers.index).where(found, "")
     sources = [_source(*pair) for pair in zip(answers["source_uri"], answers["label"], strict=True)]
     named["source"] = pd.Series(sources, index=answers.index, dtype=str)
     given = pd.DataFrame([json.loads(text) if text else {} for text in answers["attributes"]], index=answers.index)
@@ -98,6 +98,11 @@ def _thirds(values: pd.Series) -> pd.Series:
                                                         f"{high:.3g} and more"], default="",
     )  # fmt: skip
     return pd.Series(names, index=values.index)
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    """Sorts thirds from low to high, everything else by name."""
+    return name.endswith(" and more"), not name.startswith("below "), name
 
 
 def _source(uri: str, label: str) -> str:

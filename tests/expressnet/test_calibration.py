@@ -44,14 +44,14 @@ def test_the_calibration_error_by_hand():
 def test_the_interval_of_the_calibration_error_holds_the_true_one_most_of_the_time():
     _, whole = _drawn(200_000, 0.4, seed=1)
     labels, _ = _drawn(200_000, 0.4, seed=1)
-    settings = config.EvaluateConfig(num_resamples=200)
+    settings = config.EvaluateConfig(num_resamples=100)
     true = np.abs(calibration.gaps(labels, whole).sum(axis=0)).sum() / len(labels)
     held = 0
-    for draw in range(40):
-        rows = np.random.default_rng(draw).choice(len(labels), 1500, replace=False)
+    for draw in range(25):
+        rows = np.random.default_rng(draw).choice(len(labels), 1000, replace=False)
         found = metrics.with_intervals(labels[rows], whole[rows], rows, settings)["calibration_error"]
         held += found["low"] <= true <= found["high"]
-    assert held >= 34  # 95 % of 40 is 38
+    assert held >= 21  # 95 % of 25 is 23.75
 
 
 def test_a_temperature_needs_rows():

@@ -29,6 +29,9 @@ def test_a_slice_by_hand(answers):
     assert street["accuracy"]["value"] == 0.5
     assert street["accuracy"]["low"] < 0.5 < street["accuracy"]["high"]
     assert _slice(found, "source", "studio")["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    names = [one["name"] for one in found["slices"] if one["attribute"] == "brightness"]
+    assert names[0].startswith("below")
+    assert names[2].endswith("and more")
     gap = next(one for one in found["gaps"] if one["attribute"] == "source")
     assert (gap["best"], gap["worst"], gap["value"]) == ("studio", "street", 0.5)
     assert found["slices"][found["worst"]] == street
@@ -38,7 +41,7 @@ def test_every_attribute_has_its_slices(answers):
     found = {name: sorted(set(values) - {""}) for name, values in slices.attributes(answers).items()}
     assert found["face"] == ["found", "not found"]
     assert found["gender"] == ["a", "b"]
-    assert found["looks (from the keypoints)"] == ["ahead", "to the left", "to the right"]
+    assert found["face turned"] == ["ahead", "to the left", "to the right"]
     assert [len(found[name]) for name in ("face width, px", "brightness", "sharpness")] == [3, 3, 3]
 
 
