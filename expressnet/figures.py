@@ -27,35 +27,17 @@ def of(
     """
     labels, probabilities = answers.labels(test, classes), answers.probabilities(test)
     predicted, groups = probabilities.argmax(axis=1), test["group"].to_numpy()
-    temperature = _temperature(val, classes)
-    tempered = None if temperature is None else calibration.scaled(probabilities, temperature)
     confusion = metrics.confusion(labels, predicted, len(classes))
-    found = metrics.with_intervals(labels, probabilities, groups, config, tempered)
-    doubted = label_noise.suspects(test, labels, probabilities, classes)
     support = confusion.sum(axis=1).tolist()
     return {
-        "num_test": len(test),
-        "num_groups": int(test["group"].nunique()),
-        "num_people": int(test["subject"].replace("", np.nan).nunique()),
-        "num_without_answer": int((~np.isfinite(answers.matrix(test["probabilities"])).all(axis=1)).sum()),
-        "majority_rate": float(np.bincount(labels).max() / len(labels)),
-        "confidence": config.confidence,
-        "num_resamples": config.num_resamples,
-        "headlines": list(metrics.HEADLINES),
-        "metrics": found,
-        "temperature": temperature,
-        "no_temperature": NO_TEMPERATURE if temperature is None else "",
+        **_about(test, labels, config),
+        **_likely(labels, probabilities, groups, _temperature(val, classes), config),
         "confusion": confusion.tolist(),
         "support": support,
-        "one_vs_rest_accuracy": found["one_vs_rest_accuracy"]["value"],
-        "reliability": calibration.reliability(labels, probabilities),
-        "reliability_tempered": [] if tempered is None else calibration.reliability(labels, tempered),
-        "roc": {
-            name: ranking.curve(labels == place, probabilities[:, place]) for place, name in enumerate(classes)
-        },
+        "roc": {name: ranking.curve(labels == place, probabilities[:, place]) for place, name in enumerate(classes)},
         "roc_all": ranking.curve(np.eye(len(classes), dtype=bool)[labels].ravel(), probabilities.ravel()),
         "slices": slices.of(test, labels, predicted, len(classes), config),
-        "label_noise": label_noise.by_class(doubted, support, classes),
+        "label_noise": label_noise.by_class(suspects(test, classes), support, classes),
         "votes": label_noise.agreement(test, labels, predicted, config),
         "experts": {
             name: expert_usage.of(
@@ -64,6 +46,37 @@ def of(
             ) for name, prefix in answers.MIXTURES.items()
         },
     }  # fmt: skip
+
+
+def _about(test: pd.DataFrame, labels: np.ndarray, config: EvaluateConfig) -> dict[str, Any]:
+    """Returns what the figures are of, and how certain they are said to be."""
+    is_answered = np.isfinite(answers.matrix(test["probabilities"])).all(axis=1)
+    return {
+        "num_test": len(test),
+        "num_groups": int(test["group"].nunique()),
+        "num_without_answer": int((~is_answered).sum()),
+        "majority_rate": float(np.bincount(labels).max() / len(labels)),
+        "confidence": config.confidence,
+        "num_resamples": config.num_resamples,
+        "headlines": list(metrics.HEADLINES),
+    }
+
+
+def _likely(
+    labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, temperature: float | None,
+    config: EvaluateConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the figures with their intervals, and the bins of the reliability diagram."""
+    tempered = None if temperature is None else calibration.scaled(probabilities, temperature)
+    found = metrics.with_intervals(labels, probabilities, groups, config, tempered)
+    return {
+        "metrics": found,
+        "one_vs_rest_accuracy": found["one_vs_rest_accuracy"]["value"],
+        "temperature": temperature,
+        "no_temperature": NO_TEMPERATURE if temperature is None else "",
+        "reliability": calibration.reliability(labels, probabilities),
+        "reliability_tempered": [] if tempered is None else calibration.reliability(labels, tempered),
+    }
 
 
 def _temperature(val: pd.DataFrame, classes: list[str]) -> float | None:
