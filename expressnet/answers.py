@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,11 +47,6 @@ def groups(rows: pd.DataFrame) -> np.ndarray:
     pixels, hashes = duplicates.pixel_keys(rows["pixel_sha256"]), duplicates.hash_words(rows["phash"])
     same_person = duplicates.equal_pairs(duplicates.text_keys(rows["subject"]))
     return duplicates.components(len(rows), duplicates.equal_pairs(pixels), duplicates.near_pairs(hashes), same_person)
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Reads a table back."""
-    return pd.read_parquet(path)
 
 
 def matrix(column: pd.Series) -> np.ndarray:

@@ -30,7 +30,7 @@ def _mixture(name: str, found: dict[str, Any], classes: list[str]) -> str:
     ]  # fmt: skip
     pairs = [(" and ".join(str(number + 1) for number in one["experts"]), one["share"]) for one in found["pairs"]]
     return html.subsection(
-        f"Mixture over the features: {name}",
+        f"Mixture: {name}",
         html.paragraph(_said(found)),
         html.heat_table("true class", titles, classes, used, texts),
         html.table(("expert", "images that choose it", "accuracy lost without it"), rows),
