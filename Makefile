@@ -17,6 +17,8 @@ CLASS_WEIGHTS ?= 0
 CROP_CACHE ?= 1
 MOE ?=
 MODEL ?=
+MODELS ?=
+DATA ?=
 BACKBONE_WEIGHTS ?=
 BACKBONE_SHA256 ?=
 CHECKPOINT_URI ?=
@@ -47,16 +49,16 @@ STEP ?=
 ALLOW_TAGS ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
+export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL MODELS DATA BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
 export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY PROFILE RUN STEP ALLOW_TAGS
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run run-train predict serve promote rollback champion history reproduce test test-slow datasets forget images test-images \
-  submit status logs cancel compare schedule doctor drill-data drill-resume drill-promotion drill-cache \
-  bench-crop bench-data bench-train bench-predict check format export compile registry tensorboard clean
+.PHONY: help setup run run-train predict serve promote rollback champion history reproduce matrix test test-slow datasets forget \
+  images test-images submit status logs cancel compare schedule doctor drill-data drill-labels drill-resume drill-promotion drill-cache \
+  bench-crop bench-data bench-train bench-eval bench-predict check format export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +125,9 @@ drill-data: $(READY) ## attack the readers and the gate: hostile files, failing 
 	@$(PYTHON) -m benchmarks.drill_bucket
 	@$(PYTHON) -m benchmarks.drill_validation
 
+drill-labels: $(READY) ## plant wrong labels among real FER-2013 rows and look for them (5 min)
+	@$(PYTHON) -m benchmarks.drill_labels
+
 drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way (15 min)
 	@$(PYTHON) -m benchmarks.drill_resume
 
@@ -134,6 +139,9 @@ drill-cache: $(READY) ## change a byte and change nothing, 20 times each: what r
 
 bench-crop: $(READY) ## time cropping once against the authors' detection in the training loop (8 min)
 	@$(PYTHON) -m benchmarks.bench_crop
+
+bench-eval: $(READY) ## time intervals and report against scikit-learn in a loop of resamples (1 min)
+	@$(PYTHON) -m benchmarks.bench_eval
 
 bench-train: $(READY) ## time input, layers and network against their peers, oneDNN on and off (installs grain; 30 min)
 	@.tools/bin/uv sync --quiet --frozen --inexact --extra $(EXTRA) --group dev --group bench
@@ -159,6 +167,9 @@ format: $(READY) ## let ruff mend what it can
 
 export: $(READY) ## write the champion (MODEL=<name> if there are several) as SavedModel and TFLite to build/export
 	@$(PYTHON) -m pipelines export --name "$$MODEL" --out "$$OUT"
+
+matrix: $(READY) ## evaluate MODELS="<champion or folder> ..." on each other's test splits, and on DATA="<output of split> ..."
+	@set -f; $(PYTHON) -m pipelines matrix --out "$$OUT" $$MODELS $${DATA:+--data $$DATA}
 
 compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines; PROFILE= places it on a cluster
 	@$(PYTHON) -m pipelines compile --profile "$$PROFILE"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local, models, predicting
+from pipelines import catalog, local, matrix, models, predicting
 from pipelines.cluster.commands import add_commands, add_compile
 
 
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.set_defaults(command=_export)
     predicting.add_commands(commands)
     models.add_commands(commands)
+    matrix.add(commands)
     return parser
 
 
@@ -109,7 +110,7 @@ def _settings_parser() -> argparse.ArgumentParser:
     run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
                      help="acknowledge the data set's licence; the run records it")  # fmt: skip
     run.add_argument("--pictures", action="store_true",
-                     help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
+                     help="show crops, and where the model looked, in the pages, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
                      help="whose prohibitions the intended use is compared with")  # fmt: skip

@@ -86,7 +86,7 @@ def train(
             one of the protocol.
         margin: of aligned: context around a face, in face widths.
         detector: BlazeFace model: auto, short_range or full_range.
-        pictures: whether the crops' page shows some, where the data set's licence allows it.
+        pictures: whether the pages show crops, and where the model looked, where the data set's licence allows it.
         intended_use: what the model is meant for; recorded with a promotion, which models of real faces get for a
             use only.
         jurisdiction: whose prohibitions the intended use is compared with: eu or none.
@@ -125,7 +125,7 @@ def train(
         evaluated = evaluate(
             model=trained.outputs["model"], faces=faces, splits=splits,
             model_digest=trained.outputs["model_digest"], split_digest=split_digest,
-            code_digest=code.digest("evaluate"), workspace=workspace,
+            code_digest=code.digest("evaluate"), pictures=pictures, workspace=workspace,
         )  # fmt: skip
 
         # The registry changes behind our back, so these two always look; both do nothing twice.
