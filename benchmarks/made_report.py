@@ -14,6 +14,7 @@ from expressnet import config, figures, finite, occlusion, report
 PROVENANCE = {
     **dict.fromkeys(("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest"), "0" * 64),
     "backbone_weights": "none: from scratch", "licence": "ours", "versions": {"keras": "3"},
+    "dataset_id": "demo", "real_faces": False, "protocol": "honest",
 }  # fmt: skip
 
 
@@ -48,4 +49,6 @@ def page(
     table: pd.DataFrame | None = None, *, pictures: Sequence[occlusion.Map] = (), refusal: str = "", **facts: Any
 ) -> str:
     """Returns the page; see `evaluation` for the rest."""
-    return report.render(evaluation(table, **facts), history(), PROVENANCE, pictures, refusal)
+    found = evaluation(table, **facts)
+    provenance = {**PROVENANCE, **{name: found[name] for name in ("dataset_id", "protocol")}}
+    return report.render(found, history(), provenance, pictures, refusal)

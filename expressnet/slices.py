@@ -34,7 +34,8 @@ def of(
         slices, -1 where there is none.
     """
     right = labels == predicted
-    found, columns = [], []
+    found: list[dict[str, Any]] = []
+    columns = []
     for attribute, values in attributes(answers).items():
         for name in sorted(set(values) - {""}, key=_order):
             is_in = (values == name).to_numpy()
@@ -47,9 +48,9 @@ def of(
             columns.append(np.where(is_in, right, np.nan))
     if not found:
         return {"slices": [], "gaps": [], "worst": -1}
-    values = bootstrap.means(np.column_stack(columns), answers["group"].to_numpy(), config)
-    for one, value in zip(found, values, strict=True):
-        one["accuracy"] = value
+    accuracies = bootstrap.means(np.column_stack(columns), answers["group"].to_numpy(), config)
+    for one, accuracy in zip(found, accuracies, strict=True):
+        one["accuracy"] = accuracy
     places = [place for place, one in enumerate(found) if not one["too_few"]]
     worst = min(places, key=lambda place: found[place]["accuracy"]["value"], default=-1)
     return {"slices": found, "gaps": _gaps(found, columns, answers["group"].to_numpy(), config), "worst": worst}
