@@ -35,9 +35,9 @@ def of(
     """
     right = labels == predicted
     found, columns = [], []
-    for attribute, values in attributes(answers).items():
-        for name in sorted(set(values) - {""}, key=_order):
-            is_in = (values == name).to_numpy()
+    for attribute, kinds in attributes(answers).items():
+        for name in sorted(set(kinds) - {""}, key=_order):
+            is_in = (kinds == name).to_numpy()
             figures = metrics.from_confusion(metrics.confusion(labels[is_in], predicted[is_in], num_classes))
             present = np.bincount(labels[is_in], minlength=num_classes) > 0
             found.append({
