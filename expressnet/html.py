@@ -33,6 +33,7 @@ nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; } nav a { color: inherit;
 .scroll { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; }
+td { white-space: nowrap; } td.long { white-space: normal; min-width: 14rem; }
 th { font-weight: 600; } thead th { color: var(--soft); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back); }
 td.heat { background: rgb(var(--heat) / calc(var(--share) * .62)); text-align: center; min-width: 3.6rem; }
@@ -54,7 +55,7 @@ summary { cursor: pointer; margin: .4rem 0; }
 """
 
 
-_SHORT = 25  # characters of a cell that is not broken into lines: `-0.012 (-0.053 to -0.001)`
+_SHORT = 25  # characters of a cell that stays on one line: `-0.012 (-0.053 to -0.001)`
 
 
 def page(title: str, body: str) -> str:
@@ -105,7 +106,7 @@ def paragraph(text: Any, css_class: str = "") -> str:
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Returns a table of escaped cells; floats are shown with three decimals, small ones as powers of ten."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{_unbroken(_shown(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(_shown(cell)) for cell in row) + "</tr>" for row in rows)
     return _scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
@@ -118,16 +119,17 @@ def heat_table(
     body = ""
     for name, line, said in zip(rows, shares, texts, strict=True):
         cells = (
-            f'<td class="heat" style="--share:{min(max(float(share), 0.0), 1.0):.3f}">{_unbroken(text)}</td>'
+            f'<td class="heat" style="--share:{min(max(float(share), 0.0), 1.0):.3f}">{escape(text)}</td>'
             for share, text in zip(line, said, strict=True)
         )
         body += f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>'
     return _scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
 
-def _unbroken(text: str) -> str:
-    """Returns an escaped cell; a figure with its interval stays on one line, on a phone too."""
-    return escape(text.replace(" ", "\N{NO-BREAK SPACE}") if len(text) <= _SHORT else text)
+def _cell(text: str) -> str:
+    """Returns an escaped cell; only long ones are broken into lines, so that a figure keeps its interval beside it."""
+    long = ' class="long"' if len(text) > _SHORT else ""
+    return f"<td{long}>{escape(text)}</td>"
 
 
 def _scrolling(inner: str) -> str:
