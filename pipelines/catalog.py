@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-OF_DATA = ("train",)  # take a data set and the options of `python -m pipelines run`
+OF_DATA = ("train", "retrain")  # take a data set and the options of `python -m pipelines run`
 NAMES = (*OF_DATA, "predict", "promote")
 
 
