@@ -47,16 +47,19 @@ CHECK ?=
 RUN ?=
 STEP ?=
 ALLOW_TAGS ?=
+MIN_NEW ?=
+WARM_START ?=
+ON_DRIFT ?=
 EXTRA ?= cpu
 # The recipes read these from the environment, so that no value is ever taken for shell code.
 export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL MODELS DATA BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
   ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
-export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY PROFILE RUN STEP ALLOW_TAGS
+export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY PROFILE RUN STEP ALLOW_TAGS MIN_NEW ON_DRIFT
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run run-train predict serve promote rollback champion history reproduce matrix test test-slow datasets forget \
+.PHONY: help setup run run-train retrain predict serve promote rollback champion history reproduce matrix test test-slow datasets forget \
   images test-images submit status logs cancel compare schedule doctor drill-data drill-labels drill-resume drill-promotion drill-cache \
   bench-crop bench-data bench-train bench-eval bench-predict check format export compile registry tensorboard clean
 
@@ -78,12 +81,16 @@ SETTINGS = --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
   --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache) \
   --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
   --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
-  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures)
+  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
+  $(if $(MIN_NEW),--min-new "$$MIN_NEW") $(if $(filter-out 0,$(WARM_START)),--warm-start) $(if $(ON_DRIFT),--on-drift "$$ON_DRIFT")
 
 run: $(if $(filter predict promote,$(PIPELINE)),$(PIPELINE),run-train) ## run a pipeline on this machine
 
 run-train: $(READY)
 	@$(PYTHON) -m pipelines run "$$PIPELINE" $(SETTINGS) --out "$$OUT"
+
+retrain: ## run PIPELINE=retrain: nothing to do, or a challenger of what changed; MIN_NEW= WARM_START=1 ON_DRIFT=go|stop
+	@$(MAKE) --no-print-directory run PIPELINE=retrain
 
 predict: $(READY) ## predict the photographs of INPUT=<folder, file, archive or gs://...> with the champion
 	@$(PYTHON) -m pipelines predict --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(GALLERY),--gallery) -- "$$INPUT"

@@ -9,7 +9,8 @@ from components import _images
 def train(
     faces: dsl.Input[dsl.Dataset], splits: dsl.Input[dsl.Dataset], split_digest: str, code_digest: str, preset: str,
     seed: int, epochs: int, precision: str, xla: bool, class_weights: float, crop_cache: bool, moe: str,
-    backbone_weights: str, backbone_sha256: str, checkpoint_uri: str, workspace: str, model: dsl.Output[dsl.Model],
+    backbone_weights: str, backbone_sha256: str, initial_weights: str, initial_sha256: str, checkpoint_uri: str,
+    workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
     from expressnet import config, console
@@ -20,6 +21,7 @@ def train(
         settings = config.recipe(
             preset, seed=seed, epochs=epochs, precision=precision, xla=xla, class_weights=class_weights,
             crop_cache=crop_cache, moe=moe, backbone_weights=backbone_weights, backbone_sha256=backbone_sha256,
+            initial_weights=initial_weights, initial_sha256=initial_sha256,
         )  # fmt: skip
         checkpointing = config.CheckpointConfig(mirror_uri=checkpoint_uri)
         report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings, checkpointing)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expressnet import backbone_weights, checkpoint, console, devices, metrics, optimizers
+from expressnet import backbone_weights, checkpoint, console, devices, initial_weights, metrics, optimizers
 from expressnet.batches import Data
 from expressnet.checkpoint import Checkpoints, State
 from expressnet.config.training import TrainConfig
@@ -83,6 +83,8 @@ class _Training:
 
     def _begin(self) -> State:
         config = self._config
+        if config.initial_weights:
+            return State(backbone=initial_weights.load_into(self._model, config.initial_weights, config.initial_sha256))
         if not config.backbone_weights:
             return State()
         backbone = self._model.get_layer("backbone")

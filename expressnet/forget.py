@@ -151,7 +151,7 @@ def _remove_derived(workspace: Path, hashes: frozenset[str]) -> None:
 
 def _clean(workspace: Path, hashes: frozenset[str]) -> None:
     """Takes the examples out of all other tables and texts: predictions, lists of conflicts, exported splits, logs."""
-    for name in ("datasets", "crops", "predictions", "artifacts", "mlartifacts", "runs"):
+    for name in ("datasets", "crops", "predictions", "artifacts", "mlartifacts", "runs", "kept"):
         for path in sorted((workspace / name).rglob("*")):
             if path.is_file() and path.parent.name != shards.FOLDER and shrink.found_in(path, hashes):
                 shrink.clean_file(path, hashes)

@@ -11,6 +11,8 @@ from expressnet import config, datasets, storage
 from pipelines import catalog, local, matrix, models, predicting
 from pipelines.cluster.commands import add_commands, add_compile
 
+_OF_RETRAIN = ("min_new", "warm_start", "on_drift")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 failed, 2 wrong arguments."""
@@ -114,6 +116,14 @@ def _settings_parser() -> argparse.ArgumentParser:
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
                      help="whose prohibitions the intended use is compared with")  # fmt: skip
+    run.add_argument("--min-new", type=int, default=argparse.SUPPRESS, metavar="IMAGES",
+                     help="of retrain: fewest images that must have come, gone or changed their label; 0: any change "
+                     "of the data; without it 5 %% of the champion's, 50 at least")  # fmt: skip
+    run.add_argument("--warm-start", action="store_true", default=argparse.SUPPRESS,
+                     help="of retrain: start from the champion's weights")  # fmt: skip
+    run.add_argument("--on-drift", choices=config.DRIFT_ANSWERS, default=argparse.SUPPRESS,
+                     help="of retrain: train on photographs of another kind (go, without it), or end where they came "
+                     "twice in a row (stop)")  # fmt: skip
     return run
 
 
@@ -139,6 +149,9 @@ def _run(options: argparse.Namespace) -> int:
     options.licence_accepted = _accepts_licence(options)
     other = ("command", "pipeline", "out")
     arguments = {name: value for name, value in vars(options).items() if name not in other}
+    if options.pipeline != "retrain" and (given := [name for name in _OF_RETRAIN if name in arguments]):
+        named = ", ".join(name.upper() for name in given)
+        raise local.RunError(f"{named} belongs to PIPELINE=retrain; got PIPELINE={options.pipeline}.")
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
     if arguments["backbone_weights"] and "://" not in arguments["backbone_weights"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipelines.profiles import Profile
 
-OF_DATA = ("train",)  # take a data set and the options of `python -m pipelines run`
+OF_DATA = ("train", "retrain")  # take a data set and the options of `python -m pipelines run`
 NAMES = (*OF_DATA, "predict", "promote")
 
 

@@ -2,16 +2,7 @@
 
 from kfp import dsl
 
-from components.crop import crop
-from components.evaluate import evaluate
-from components.ingest import ingest
-from components.promote import promote
-from components.register import register
-from components.split import split
 from components.summary import summary
-from components.train import train as train_stage
-from components.validate import validate
-from expressnet import code
 from expressnet.config import (
     AUTO,
     CheckpointConfig,
@@ -22,6 +13,7 @@ from expressnet.config import (
     TrainConfig,
     ValidateConfig,
 )
+from pipelines import stages
 
 
 @dsl.pipeline(name="expressnet-train", description=__doc__)
@@ -91,48 +83,8 @@ def train(
             use only.
         jurisdiction: whose prohibitions the intended use is compared with: eu or none.
     """
+    settings = dict(locals())
     with dsl.ExitHandler(summary().set_caching_options(False)):
-        # Reads the source every time: its digests decide what of the rest is still fresh.
-        source = ingest(
-            dataset=dataset, data_uri=data_uri, limit=limit, label_mode=label_mode, licence_accepted=licence_accepted,
-            workspace=workspace,
-        )  # fmt: skip
-        source.set_caching_options(False)
-        photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
-
-        checked = validate(
-            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
-            min_per_class=min_per_class, severities=severities, compare_with=compare_with,
-        )  # fmt: skip
-        cropped = crop(
-            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-            preset=preset, mode=crop_mode, protocol=protocol, margin=margin, detector=detector, pictures=pictures,
-            workspace=workspace,
-        ).after(checked)  # fmt: skip
-        faces = cropped.outputs["faces"]
-        divided = split(
-            faces=faces, crops_digest=cropped.outputs["crops_digest"], code_digest=code.digest("split"),
-            protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest,
-        )  # fmt: skip
-        splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
-
-        trained = train_stage(
-            faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, precision=precision, xla=xla, class_weights=class_weights,
-            crop_cache=crop_cache, moe=moe, backbone_weights=backbone_weights, backbone_sha256=backbone_sha256,
-            checkpoint_uri=checkpoint_uri, workspace=workspace,
-        )  # fmt: skip
-        evaluated = evaluate(
-            model=trained.outputs["model"], faces=faces, splits=splits,
-            model_digest=trained.outputs["model_digest"], split_digest=split_digest,
-            code_digest=code.digest("evaluate"), pictures=pictures, workspace=workspace,
-        )  # fmt: skip
-
-        # The registry changes behind our back, so these two always look; both do nothing twice.
-        registered = register(
-            model=trained.outputs["model"], evaluation=evaluated.outputs["evaluation"], workspace=workspace
-        ).set_caching_options(False)
-        promote(
-            version=registered.outputs["version"], model_name=registered.outputs["model_name"], workspace=workspace,
-            intended_use=intended_use, jurisdiction=jurisdiction,
-        ).set_caching_options(False)  # fmt: skip
+        source = stages.ingested(settings)
+        faces = stages.cropped(source, settings)
+        stages.promoted(faces, settings)

@@ -65,6 +65,9 @@ class TrainConfig:
         augment: how strongly the training images are changed, None leaves them as they are.
         backbone_weights: path or gs://bucket/object of pretrained weights (expressnet.backbone_weights); "" for none.
         backbone_sha256: of that file.
+        initial_weights: path of another model's weights.safetensors, from which the whole network starts instead; ""
+            for none.
+        initial_sha256: of that file.
         moe: what the mixtures do beyond the paper, as `renormalize=1,gate_noise=0.5,balance=0.01`; see
             expressnet.model.moe.
         precision: `float32`, or `mixed_bfloat16` or `mixed_float16`: layers compute in 16 bits where that is safe, on
@@ -92,6 +95,8 @@ class TrainConfig:
     augment: AugmentConfig | None = None
     backbone_weights: str = ""
     backbone_sha256: str = ""
+    initial_weights: str = ""
+    initial_sha256: str = ""
     moe: str = ""
     precision: str = "float32"
     xla: bool = False
