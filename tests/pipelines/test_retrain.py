@@ -40,7 +40,7 @@ def test_everything_costly_hangs_on_one_boolean(ir, conditional):
     assert set(conditional) == TRAINING
     assert condition["triggerPolicy"]["condition"].endswith("== true")
     outputs = ir["components"]["comp-decide"]["outputDefinitions"]["parameters"]
-    assert outputs["retrain"]["parameterType"] == "BOOLEAN"
+    assert outputs["Output"]["parameterType"] == "BOOLEAN"
 
 
 @pytest.mark.parametrize("graph", ["train", "retrain"])
