@@ -1,5 +1,3 @@
-from typing import NamedTuple
-
 from kfp import dsl
 
 from components import _images
@@ -10,9 +8,9 @@ def decide(
     photos: dsl.Input[dsl.Dataset], preset: str, protocol: str, seed: int, epochs: int, precision: str, xla: bool,
     class_weights: float, moe: str, backbone_sha256: str, crop_mode: str, margin: float, detector: str,
     split_file: str, split_file_digest: str, min_new: int, warm_start: bool, workspace: str,
-    decision: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Outputs", [("retrain", bool), ("champion", str), ("kept_file", str), ("kept_digest", str),
-                            ("initial_weights", str), ("initial_sha256", str)]):  # fmt: skip
+    decision: dsl.Output[dsl.Artifact], champion: dsl.OutputPath(str), kept_file: dsl.OutputPath(str),
+    kept_digest: dsl.OutputPath(str), initial_weights: dsl.OutputPath(str), initial_sha256: dsl.OutputPath(str),
+) -> bool:  # fmt: skip
     """Says whether data, code or settings are a reason to retrain the champion."""
     from expressnet import config, console
 
@@ -28,5 +26,8 @@ def decide(
         report = decide.run(photos.path, decision.path, workspace, settings, demands)
         journal.update(report)
     decision.metadata.update(report)
-    return (report["retrain"], report["champion"], report["kept_file"], report["kept_digest"],
-            report["initial_weights"], report["initial_sha256"])  # fmt: skip
+    decide.hand_over(report, {
+        "champion": champion, "kept_file": kept_file, "kept_digest": kept_digest, "initial_weights": initial_weights,
+        "initial_sha256": initial_sha256,
+    })  # fmt: skip
+    return report["retrain"]

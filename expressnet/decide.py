@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,6 +109,12 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
         storage.write_json(partial / DECISION_FILE, report)
     console.say(f"{'retraining' if report['retrain'] else 'nothing to do'}: {report['reason']}")
     return report
+
+
+def hand_over(report: dict[str, Any], paths: Mapping[str, str]) -> None:
+    """Writes entries of a report to a file each, for the orchestrator."""
+    for name, path in paths.items():
+        storage.write_bytes(Path(path), report[name].encode())
 
 
 def _read_champion(models: registry.Registry, model_name: str, workspace: Path) -> _Champion | None:

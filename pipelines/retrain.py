@@ -105,7 +105,8 @@ def retrain(
             crop_mode=crop_mode, margin=margin, detector=detector, split_file=split_file,
             split_file_digest=split_file_digest, min_new=min_new, warm_start=warm_start, workspace=workspace,
         ).set_caching_options(False)  # fmt: skip
-        with dsl.If(decided.outputs["retrain"] == True, name="retrain"):  # noqa: E712, a condition that Kubeflow reads
+        # The answer is the task's only unnamed output, because kfp.local takes a condition on a named one for false.
+        with dsl.If(decided.outputs["Output"] == True, name="retrain"):  # noqa: E712, a condition that Kubeflow reads
             faces = stages.cropped(source, settings)
             watched = drift(
                 faces=faces.outputs["faces"], champion=decided.outputs["champion"], on_drift=on_drift,

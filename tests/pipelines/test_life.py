@@ -1,6 +1,7 @@
 """The whole life on one machine: train, promote, more data, retrain, promote or not, roll back, predict."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def _stages(out):
 def _write_demo(folder, num_rows):
     folder.mkdir(exist_ok=True)
     if not (folder / "images").exists():
-        (folder / "images").symlink_to(DEMO / "images")
+        shutil.copytree(DEMO / "images", folder / "images")
     rows = (DEMO / "labels.csv").read_text().splitlines()
     (folder / "labels.csv").write_text("\n".join(rows[: 1 + num_rows]) + "\n")
 
