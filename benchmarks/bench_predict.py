@@ -30,7 +30,7 @@ FER_VENV = ROOT / "build" / "fer"
 NUM_PHOTOS = 600
 ROUNDS = 3
 VERSION = "20260101-00000000"
-# In a process of its own, as `make predict` has it. Its workers import the script again, but TensorFlow is not for them.
+# In a process of its own, as `make predict` has it. Its workers import the script too, but need no TensorFlow.
 OURS = """
 import json, sys
 
