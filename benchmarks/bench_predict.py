@@ -30,12 +30,13 @@ FER_VENV = ROOT / "build" / "fer"
 NUM_PHOTOS = 600
 ROUNDS = 3
 VERSION = "20260101-00000000"
-# In a process of its own, as `make predict` has it.
+# In a process of its own, as `make predict` has it. Its workers import the script too, but need no TensorFlow.
 OURS = """
-import json, sys, time
-from expressnet import config, predict
+import json, sys
 
 if __name__ == "__main__":
+    from expressnet import config, predict
+
     report = predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(version=sys.argv[3]))
     print(json.dumps(report))
 """

@@ -20,9 +20,10 @@ PROBLEMS = {"empty.png": "the file is empty", "notes.txt": "no image of a known 
 # Predicts so few files together that a run can be killed between them.
 PREDICT = """
 import sys
-from expressnet import config, predict
 
 if __name__ == "__main__":
+    from expressnet import config, predict
+
     print(predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(files_each=8, num_workers=1))["num_predicted"])
 """
 
