@@ -100,5 +100,6 @@ def commit() -> str:
 def run_name(pipeline: str, parameters: dict[str, Any]) -> str:
     """Returns a name under which runs sort by pipeline, data set and time (UTC)."""
     said = [str(parameters[key]) for key in ("dataset", "preset", "protocol") if parameters.get(key)]
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    # To the millisecond: a run of this name that is there already counts as this one, whose answer was lost.
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return "-".join([pipeline, *said[:1], now, *said[1:], commit()])
