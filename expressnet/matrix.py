@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from expressnet import answers, bootstrap, console, cutting, finite, html, manifest, metrics, pixels, shards, storage
-from expressnet.config.crop import CropConfig
+from expressnet import answers, bootstrap, console, finite, html, manifest, metrics, recut, storage
 from expressnet.config.evidence import EvaluateConfig
 
 if TYPE_CHECKING:
@@ -112,7 +110,7 @@ def _cell(
     facts = {"num_rows": len(rows), "num_seen": int(seen.sum()), "classes": shared, "own_split_known": own is not None}
     if len(shared) < 2 or rows.empty:
         return {**facts, "reason": f"nothing to tell apart: {len(rows):,} rows of {len(shared)} shared classes"}
-    cropped, probabilities = predict(model, rows, test.dataset_dir, workspace / "work")
+    cropped, probabilities = recut.predict(model, test.dataset_dir, rows["sha256"], workspace / "work")
     places = [model.classes.index(name) for name in shared]
     shares = answers.finite(probabilities[:, places].astype(np.float64))
     figures = metrics.with_intervals(
@@ -129,20 +127,6 @@ def _seen(rows: pd.DataFrame, own: TestSet | None) -> np.ndarray:
     same_file = rows["sha256"].isin(made_with["sha256"])
     same_pixels = rows["pixel_sha256"].isin(made_with["pixel_sha256"]) & (rows["pixel_sha256"] != "")
     return (same_file | same_pixels).to_numpy()
-
-
-def predict(
-    model: bundle.Bundle, rows: pd.DataFrame, dataset_dir: Path, scratch_dir: Path
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cuts photographs the way a model wants them; returns the rows that could be cut and their probabilities."""
-    photos = manifest.read(dataset_dir)
-    photos = photos[photos["sha256"].isin(rows["sha256"])].reset_index(drop=True)
-    scratch_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
-        crops = cutting.cut_all(
-            photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
-        )
-        return crops, model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch)).probabilities
 
 
 def _said(cell: dict[str, Any]) -> str:

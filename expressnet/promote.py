@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from expressnet import card, comparison, console, cutting, gate, manifest, pixels, registry, shards, storage, uses
+from expressnet import card, comparison, console, gate, manifest, recut, registry, storage, uses
 from expressnet.config.base import digest_fields
-from expressnet.config.crop import CropConfig
 from expressnet.config.evidence import PromoteConfig
 
 if TYPE_CHECKING:
-    from expressnet import bundle
+    pass
 
 DECISION_FILE = "promotion.json"
 
@@ -107,7 +105,7 @@ def _compared(
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {"promoted": False, "reason": reason}
     dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
-    rows, probabilities = predict_test(opponent, dataset_dir, predictions["sha256"], workspace / "work")
+    rows, probabilities = recut.predict(opponent, dataset_dir, predictions["sha256"], workspace / "work")
     own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(
         manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
@@ -123,30 +121,6 @@ def _compared(
     return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
             "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
             "visible_gain": found.visible_gain}  # fmt: skip
-
-
-def predict_test(
-    model: bundle.Bundle, dataset_dir: Path, test_sha256: pd.Series, scratch_dir: Path
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Returns the test rows, cropped the way a model wants them, and its probabilities float[rows, classes].
-
-    Raises:
-        FileNotFoundError: the data set is not in the workspace.
-    """
-    if not dataset_dir.is_dir():
-        raise FileNotFoundError(
-            f"The pictures of the test split are needed, but {dataset_dir} is not there. `make run` with the same data "
-            "brings them back; was OUT= another folder?"
-        )
-    photos = manifest.read(dataset_dir)
-    photos = photos[photos["sha256"].isin(test_sha256)].reset_index(drop=True)
-    scratch_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
-        crops: pd.DataFrame = cutting.cut_all(
-            photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
-        )
-        prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
-    return crops, prediction.probabilities
 
 
 def _record(challenger: registry.Version, decision: dict[str, Any], config: PromoteConfig) -> dict[str, Any]:
