@@ -90,6 +90,7 @@ def _content(out):
     return {path: storage.file_sha256(path) for path in [*files, out / "mlflow.db"]}
 
 
+@pytest.mark.slow
 def test_the_first_run_makes_a_champion_and_the_second_has_nothing_to_do(tmp_path):
     out, data = tmp_path / "out", _demo(tmp_path / "demo", 20)
     first, page, _ = _retrain(out, data)
