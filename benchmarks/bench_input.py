@@ -1,4 +1,8 @@
-"""Times how the network is fed, at 224 px, in turns with its peers: `python -m benchmarks.bench_input`."""
+"""Times how the network is fed, at 224 px, in turns with its peers: `python -m benchmarks.bench_input`.
+
+All read the same crops, PNG, in random order, and scale them to 0..1. One peer is grain over array_record (dependency
+group `bench`).
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,26 @@ from pathlib import Path
 from statistics import median
 
 import cv2
+import grain
 import numpy as np
+import pandas as pd
 import tensorflow as tf
+from array_record.python import array_record_module
 
 from benchmarks.bench_crop import BATCH, SIZE_PX, Authors, seconds, told, write_photos
-from expressnet import config, images, optimizers
-from expressnet.batches import Data
+from expressnet import config, images, optimizers, shards, storage
+from expressnet.batches import Crops, Data
 from expressnet.model import expressnet, presets
+from expressnet.pixels import Stored
 
 NUM_IMAGES, NUM_AUTHORS = 2048, 192
 ROUNDS = 5
 _STEPS = 40
 
 
-def _data(pixels: np.ndarray) -> Data:
-    targets = np.eye(7, dtype=np.float32)[np.arange(len(pixels)) % 7]
-    return Data(list("abcdefg"), "val", (pixels, targets), (pixels[:1], np.zeros(1, np.int64)), [])
+def _data(crops: Crops) -> Data:
+    targets = np.eye(7, dtype=np.float32)[np.arange(len(crops)) % 7]
+    return Data(list("abcdefg"), "val", (crops, targets), (crops[[0]], np.zeros(1, np.int64)), [])
 
 
 def _consume(batches: tf.data.Dataset) -> None:
@@ -45,6 +53,28 @@ def _decoded(raw: tf.data.Dataset) -> tf.data.Dataset:
     return decoded.batch(BATCH).prefetch(tf.data.AUTOTUNE)
 
 
+def _stored(pngs: list[bytes], folder: Path) -> Stored:
+    """Returns crops in tar shards, as the stage crop leaves them."""
+    by_key = {storage.bytes_sha256(png): png for png in pngs}
+    index = shards.fill(
+        folder / shards.FOLDER, by_key.keys(), lambda keys: (shards.Payload(key, "png", by_key[key]) for key in keys),
+        bytes_each=sum(map(len, pngs)) / len(pngs),
+    )  # fmt: skip
+    rows = pd.DataFrame({"sha256": list(by_key)}).merge(index, on="sha256")
+    return Stored(str(folder), rows, SIZE_PX)
+
+
+def _grain(path: Path) -> None:
+    def decode(data: bytes) -> np.ndarray:
+        pixels = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        return pixels.astype(np.float32) / np.float32(255)
+
+    records = grain.MapDataset.source(grain.sources.ArrayRecordDataSource(str(path)))
+    reading = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4 * BATCH)
+    for _ in records.shuffle(seed=0).map(decode).to_iter_dataset(reading).batch(BATCH):
+        pass
+
+
 def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
     """Returns ours and its peers by name: an epoch and how many images it has."""
     photos = write_photos(folder / "photos", NUM_IMAGES)
@@ -52,18 +82,21 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
     pixels = np.memmap(folder / "pixels", np.uint8, "w+", shape=(NUM_IMAGES, SIZE_PX, SIZE_PX, 3))
     pixels[:] = squares
     pixels.flush()
-    paths = []
+    pngs = [images.encode_png(np.ascontiguousarray(square)) for square in squares]
+    paths = [str(folder / f"{number}.png") for number in range(NUM_IMAGES)]
+    array_records = array_record_module.ArrayRecordWriter(str(folder / "array_records"), "group_size:1")
     with tf.io.TFRecordWriter(str(folder / "records")) as writer:
-        for number, square in enumerate(squares):
-            paths.append(str(folder / f"{number}.png"))
-            data = images.encode_png(np.ascontiguousarray(square))
-            Path(paths[-1]).write_bytes(data)
-            writer.write(data)
+        for path, png in zip(paths, pngs, strict=True):
+            Path(path).write_bytes(png)
+            writer.write(png)
+            array_records.write(png)
+    array_records.close()
     settings = config.recipe("paper", seed=1)
-    authors, data = Authors(), _data(pixels)
+    authors, cached, stored = Authors(), _data(pixels), _data(_stored(pngs, folder))
     files = tf.data.Dataset.from_tensor_slices(paths).shuffle(NUM_IMAGES, seed=0)
     return {
-        "ours": (lambda: _consume(data.batches(settings, 0)), NUM_IMAGES),
+        "ours": (lambda: _consume(stored.batches(settings, 0)), NUM_IMAGES),
+        "ours, cached": (lambda: _consume(cached.batches(settings, 0)), NUM_IMAGES),
         "plain memmap": (lambda: _memmap(folder / "pixels", NUM_IMAGES), NUM_IMAGES),
         "tf.data over PNG files": (
             lambda: _consume(_decoded(files.map(tf.io.read_file, tf.data.AUTOTUNE))), NUM_IMAGES
@@ -71,6 +104,7 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
         "TFRecord of PNG": (
             lambda: _consume(_decoded(tf.data.TFRecordDataset(str(folder / "records")).shuffle(512))), NUM_IMAGES
         ),
+        "grain over array_record of PNG": (lambda: _grain(folder / "array_records"), NUM_IMAGES),
         "the authors' generator": (lambda: authors.epoch(photos[:NUM_AUTHORS]), NUM_AUTHORS),
     }  # fmt: skip
 
@@ -103,11 +137,15 @@ def main() -> int:
                 rates[way].append(count / seconds(epoch))
     found = {way: median(each) for way, each in rates.items()}
     print("images/s: " + ", ".join(f"{way} {rate:,.0f}" for way, rate in found.items()))
-    best = max(found["tf.data over PNG files"], found["TFRecord of PNG"])
+    best = max(rate for way, rate in found.items() if "PNG" in way)
     met = [
-        told("ours against the better of tf.data over files and TFRecord, x", found["ours"] / best, 0.9),
-        told("ours against a plain memmap, x", found["ours"] / found["plain memmap"], 0.8),
-        told("ours against the authors' generator, x", found["ours"] / found["the authors' generator"], 20),
+        told("ours against the best of tf.data over files, TFRecord and grain, x", found["ours"] / best, 0.9),
+        told("ours, cached, against a plain memmap, x", found["ours, cached"] / found["plain memmap"], 0.8),
+        told(
+            "ours, cached, against the authors' generator, x",
+            found["ours, cached"] / found["the authors' generator"],
+            20,
+        ),
         told("share of a step of `small` that waits for its input", _waiting(), 0.02, at_most=True),
     ]
     return 0 if all(met) else 1

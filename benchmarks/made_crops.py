@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from expressnet import config, fingerprint, images, manifest, shards, split, storage
+from expressnet import code, config, fingerprint, images, manifest, shards, split, storage
 
 CLASSES = ["anger", "happy", "sad"]
 
@@ -43,7 +43,8 @@ def write(folder: Path, count: int) -> tuple[str, str]:
     manifest.write(pd.DataFrame(rows).merge(places, on="sha256"), folder / "faces", manifest.CROPPED)
     dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
                "real_faces": False, "classes": CLASSES, "num_subjects": count // 6}  # fmt: skip
-    crops = {"crops_digest": "c" * 64, "config": config.digest_fields(config.CropConfig(size_px=32))}
+    crops = {"crops_digest": "c" * 64, "code_digest": code.digest("cutting"),
+             "config": config.digest_fields(config.CropConfig(size_px=32))}  # fmt: skip
     storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
     settings = config.SplitConfig(val_fraction=0.2, test_fraction=0.25)
     split.run(str(folder / "faces"), str(folder / "split"), settings)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from expressnet import card, comparison, gate, metrics, sealed, storage
-from expressnet.config import PromoteConfig
+from expressnet.config import EvaluateConfig, PromoteConfig
 
 CLASSES = ["anger", "disgust", "sad", "happy", "fear", "neutral", "surprise"]
 # How far two models find the same pictures hard. At 0.8 one alone is right on a fifth of the pictures.
@@ -92,15 +92,15 @@ def _provenance() -> dict:
 
 
 def _evaluation(labels: np.ndarray, probabilities: np.ndarray) -> dict:
-    predicted, num_classes = probabilities.argmax(axis=1), len(CLASSES)
-    counts = np.bincount(labels).tolist()
+    counts, settings = np.bincount(labels).tolist(), EvaluateConfig(num_resamples=100)
+    figures = metrics.with_intervals(labels, probabilities, np.arange(len(labels)), settings)
     return {
         "dataset": "demo", "dataset_id": "made", "protocol": "honest", "preset": "tiny", "seed": 0, "classes": CLASSES,
         "split_digest": storage.bytes_sha256(b"split_digest"), "num_test": len(labels), "num_groups": len(labels),
-        "majority_rate": max(counts) / len(labels), "confidence": 0.95, "headlines": list(metrics.HEADLINES),
-        "metrics": metrics.with_intervals(labels, predicted, np.arange(len(labels)), num_classes,
-                                          num_resamples=100, confidence=0.95, seed=0),
-        "support": counts, "one_vs_rest_accuracy": [0.9] * num_classes,
+        "majority_rate": max(counts) / len(labels), "confidence": settings.confidence,
+        "headlines": list(metrics.HEADLINES), "metrics": figures, "support": counts,
+        "one_vs_rest_accuracy": figures["one_vs_rest_accuracy"]["value"],
+        "slices": {"slices": [], "gaps": [], "worst": -1},
         "split_counts": {"test": dict(zip(CLASSES, counts, strict=True))},
         "face_rate_by_class": dict.fromkeys(CLASSES, 1.0),
     }  # fmt: skip

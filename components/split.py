@@ -8,7 +8,7 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def split(
     faces: dsl.Input[dsl.Dataset], crops_digest: str, code_digest: str, protocol: str, seed: int,
-    split_file: str, split_file_digest: str, splits: dsl.Output[dsl.Dataset],
+    split_file: str, split_file_digest: str, kept_file: str, kept_digest: str, splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):  # fmt: skip
     """Says who is trained on, selected on and tested on."""
     from expressnet import config, console
@@ -17,7 +17,12 @@ def split(
         from expressnet import split
 
         settings = config.SplitConfig(
-            protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest
+            protocol=protocol,
+            seed=seed,
+            split_file=split_file,
+            split_file_digest=split_file_digest,
+            kept_file=kept_file,
+            kept_digest=kept_digest,
         )
         report = split.run(faces.path, splits.path, settings)
         journal.update(report)

@@ -8,8 +8,9 @@ from components import _images
 @dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
 def train(
     faces: dsl.Input[dsl.Dataset], splits: dsl.Input[dsl.Dataset], split_digest: str, code_digest: str, preset: str,
-    seed: int, epochs: int, precision: str, moe: str, backbone_weights: str,
-    backbone_sha256: str, checkpoint_uri: str, workspace: str, model: dsl.Output[dsl.Model],
+    seed: int, epochs: int, precision: str, xla: bool, class_weights: float, crop_cache: bool, moe: str,
+    backbone_weights: str, backbone_sha256: str, initial_weights: str, initial_sha256: str, checkpoint_uri: str,
+    workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
     from expressnet import config, console
@@ -18,8 +19,9 @@ def train(
         from expressnet import train
 
         settings = config.recipe(
-            preset, seed=seed, epochs=epochs, precision=precision, moe=moe, backbone_weights=backbone_weights,
-            backbone_sha256=backbone_sha256,
+            preset, seed=seed, epochs=epochs, precision=precision, xla=xla, class_weights=class_weights,
+            crop_cache=crop_cache, moe=moe, backbone_weights=backbone_weights, backbone_sha256=backbone_sha256,
+            initial_weights=initial_weights, initial_sha256=initial_sha256,
         )  # fmt: skip
         checkpointing = config.CheckpointConfig(mirror_uri=checkpoint_uri)
         report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings, checkpointing)

@@ -15,9 +15,11 @@ from expressnet.model import presets
 
 _SELECTION_BATCH = 256
 
+Crops = np.ndarray | pixels.Stored
+
 
 class Data:
-    """The training split in pixels, targets and hashes, the selection split in pixels and class indices."""
+    """The training split in crops, targets and hashes, the selection split in crops and class indices."""
 
     def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple, train_ids: list[str]):
         self.classes, self.selection_name, self.train_ids = classes, selection_name, train_ids
@@ -25,7 +27,7 @@ class Data:
 
     @classmethod
     def read(cls, faces_dir: str, split_dir: str, config: TrainConfig, scratch_dir: str) -> Data:
-        """Loads both splits as the stages crop and split left them.
+        """Loads both splits as the stages crop and split left them, or opens them if they are not to be cached.
 
         Raises:
             ValueError: the crops have another size than the preset takes.
@@ -36,10 +38,12 @@ class Data:
         # The paper's protocol has no val: the authors select on the test split.
         selection_name = "test" if info["protocol"] == "paper" else "val"
 
-        def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[Crops, np.ndarray]:
             rows = frame[frame["split"] == name]
             size_px = presets.PRESETS[config.preset].size_px
-            return pixels.load(faces_dir, rows, size_px, scratch_dir), aims(rows, classes)
+            if config.crop_cache:
+                return pixels.load(faces_dir, rows, size_px, scratch_dir), aims(rows, classes)
+            return pixels.Stored(faces_dir, rows, size_px), aims(rows, classes)
 
         return cls(
             classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices),
@@ -59,15 +63,18 @@ class Data:
     def batches(self, config: TrainConfig, epoch: int, first_step: int = 0) -> tf.data.Dataset:
         """Returns an epoch from `first_step` on as (images float32[b, h, w, 3] in 0..1, targets float32[b, classes]).
 
-        The order of the images and their changes are functions of (seed, epoch, step).
+        The order of the images and their changes are functions of (seed, epoch, step). Where classes are weighted, the
+        weights float32[b] of the images' losses come third.
         """
         indices = self.order(config, epoch)
+        weights = loss_weights(self.train_targets, config.class_weights) if config.class_weights else None
 
-        def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
             images = _gather(self.train_pixels, places)
             if config.augment is not None:
                 images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
-            return _in_channel_order(images, config), tf.gather(self.train_targets, places)
+            batch = (_in_channel_order(images, config), tf.gather(self.train_targets, places))
+            return batch if weights is None else (*batch, tf.gather(weights, places))
 
         numbers = np.arange(epoch * len(indices), (epoch + 1) * len(indices), dtype=np.int32)
         batches = tf.data.Dataset.from_tensor_slices((numbers[first_step:], indices[first_step:]))
@@ -79,9 +86,25 @@ class Data:
         return batches.map(lambda places: _in_channel_order(_gather(self.selection_pixels, places), config))
 
 
-def _gather(pixels: np.ndarray, places: tf.Tensor) -> tf.Tensor:
-    images = tf.numpy_function(lambda found: pixels[found], [places], tf.uint8)
-    return tf.cast(tf.ensure_shape(images, (places.shape[0], *pixels.shape[1:])), tf.float32) / 255.0
+def loss_weights(targets: np.ndarray, power: float) -> np.ndarray:
+    """Returns what the loss of each image weighs: its class' count to the power of -`power`, scaled to a mean of 1.
+
+    Args:
+        targets: float32[n, classes], rows that sum to 1; one that is no single class weighs what its parts do.
+        power: from 0 (all images alike) to 1 (all classes alike).
+
+    Returns:
+        float32[n].
+    """
+    counts = targets.sum(axis=0)
+    of_class = np.where(counts > 0, np.maximum(counts, 1e-9) ** -power, 0.0)
+    weights = targets @ of_class
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def _gather(crops: Crops, places: tf.Tensor) -> tf.Tensor:
+    images = tf.numpy_function(lambda found: crops[found], [places], tf.uint8)
+    return tf.cast(tf.ensure_shape(images, (places.shape[0], *crops.shape[1:])), tf.float32) / 255.0
 
 
 def _in_channel_order(images: tf.Tensor, config: TrainConfig) -> tf.Tensor:

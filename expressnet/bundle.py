@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,20 @@ class Prediction(NamedTuple):
     probabilities: np.ndarray
     expression_gates: np.ndarray
     cnn_gates: np.ndarray
+
+
+class Ablated(NamedTuple):
+    """What a model says about n images, with all experts and with each of them switched off.
+
+    Attributes:
+        prediction: with all experts.
+        expression_without: int64[n, experts], the class that is predicted without an expert of that mixture.
+        cnn_without: int64[n, experts], the same for the other mixture.
+    """
+
+    prediction: Prediction
+    expression_without: np.ndarray
+    cnn_without: np.ndarray
 
 
 def save(
@@ -68,15 +83,45 @@ class Bundle:
         fft_conv.keep_spectra(self.model)
         self._with_gates = expressnet.with_gates(self.model)
 
+    @property
+    def top_k(self) -> dict[str, int]:
+        """How many experts each mixture mixes for an image, by the prefix of its fields in `Prediction`."""
+        layers = {"expression": expressnet.EXPRESSION_MOE, "cnn": expressnet.CNN_MOE}
+        return {name: self.model.get_layer(layer).top_k for name, layer in layers.items()}
+
     def predict(self, pixels: np.ndarray) -> Prediction:
         """Predicts uint8[n, size_px, size_px, 3] RGB crops; where the recipe says so, with their mirror images."""
         batches = [self._predict(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
         return Prediction(*(np.concatenate(outputs) for outputs in zip(*batches, strict=True)))
 
+    def predict_ablated(self, pixels: np.ndarray) -> Ablated:
+        """Predicts as `predict` does, and again with each expert switched off, which costs little more."""
+        model = expressnet.with_mixture_inputs(self.model)
+        parts = [self._ablated(model, pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
+        outputs = [np.concatenate(each) for each in zip(*parts, strict=True)]
+        return Ablated(Prediction(*outputs[:3]), *outputs[3:])
+
+    def _ablated(self, model: keras.Model, pixels: np.ndarray) -> list[np.ndarray]:
+        def answers(images: np.ndarray) -> list[np.ndarray]:
+            *outputs, expression, cnn = model.predict_on_batch(images)
+            for name, gates in zip((expressnet.EXPRESSION_MOE, expressnet.CNN_MOE), outputs[1:3], strict=True):
+                each = [
+                    expressnet.without_expert(self.model, expression, cnn, name, expert)
+                    for expert in range(gates.shape[1])
+                ]
+                outputs.append(np.stack(each, axis=1))  # [batch, experts, classes]
+            return outputs
+
+        *outputs, expression, cnn = self._mirrored(answers, pixels)
+        return [*outputs, expression.argmax(axis=2), cnn.argmax(axis=2)]
+
     def _predict(self, pixels: np.ndarray) -> list[np.ndarray]:
+        return self._mirrored(self._with_gates.predict_on_batch, pixels)
+
+    def _mirrored(self, answer: Callable[[np.ndarray], list[np.ndarray]], pixels: np.ndarray) -> list[np.ndarray]:
         images = crops.as_input(pixels, self.preprocess["channel_order"])
-        outputs = self._with_gates.predict_on_batch(images)
+        outputs = answer(images)
         if not self.preprocess["test_time_flip"]:
             return outputs
-        mirrored = self._with_gates.predict_on_batch(images[:, :, ::-1])
+        mirrored = answer(images[:, :, ::-1])
         return [(one + other) / 2 for one, other in zip(outputs, mirrored, strict=True)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from expressnet.bootstrap import shown
 from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 DIGESTS = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest")
 FILE_NAME = "card.md"
 _NOT_MEASURED = (
-    "How it answers for women and men, for old and young and for people of different looks is not part of this card; "
-    "where nobody measured it, expect gaps."
+    "How it answers for women and men, for old and young and for people of different looks is known only where the "
+    "data set says who they are (figures by kind of picture and of person); where nobody measured it, expect gaps."
 )
 _PROTOCOLS = {
     "honest": "The best epoch was chosen on the validation split; the test split was opened once, after that. People "
@@ -41,6 +42,7 @@ def missing(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> lis
         **{name.replace("_", " "): _has_interval(evaluation, name) for name in evaluation.get("headlines", ())},
         "figures": evaluation.get("headlines"),
         "recall by class": _has_interval(evaluation, "recall"),
+        "figures by kind of picture": "slices" in evaluation,
     }
     return [name for name, value in wanted.items() if not value]
 
@@ -49,19 +51,14 @@ def _has_interval(evaluation: Mapping[str, Any], name: str) -> bool:
     return {"value", "low", "high"} <= set(evaluation.get("metrics", {}).get(name, {}))
 
 
-def interval(figure: Mapping[str, float]) -> str:
-    """Writes a figure with its interval."""
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
-
-
 def figures(evaluation: Mapping[str, Any]) -> list[Section]:
     """Returns what was measured: the headline and every class."""
     found, names = evaluation["metrics"], ("precision", "recall", "f1")
     note = f" ({OPTIMISTIC_NOTE})" if evaluation["protocol"] == "paper" else ""
     grouped = "people" if evaluation["num_groups"] < evaluation["num_test"] else "images"
-    headline = tuple((name.replace("_", " "), interval(found[name])) for name in evaluation["headlines"])
+    headline = tuple((name.replace("_", " "), shown(found[name])) for name in evaluation["headlines"])
     classes = tuple(
-        (label, *(interval(_of_class(found[name], place)) for name in names), f"{evaluation['support'][place]:,}",
+        (label, *(shown(found[name], place) for name in names), f"{evaluation['support'][place]:,}",
          f"{evaluation['one_vs_rest_accuracy'][place]:.3f}")
         for place, label in enumerate(evaluation["classes"])
     )  # fmt: skip
@@ -74,7 +71,18 @@ def figures(evaluation: Mapping[str, Any]) -> list[Section]:
     return [
         Section("Figures", (about,), ("figure", "value (interval)"), headline),
         Section("Figures by class", (), ("class", *names, "support", "one-vs-rest accuracy"), classes),
+        _slices(evaluation),
     ]  # fmt: skip
+
+
+def _slices(evaluation: Mapping[str, Any]) -> Section:
+    rows = tuple(
+        (one["attribute"], one["name"], f"{one['num_rows']:,}{' (too few to judge)' if one['too_few'] else ''}",
+         shown(one["accuracy"]))
+        for one in evaluation["slices"]["slices"]
+    )  # fmt: skip
+    about = () if rows else ("All test images are of one kind in everything that is known of them.",)
+    return Section("Figures by kind of picture and of person", about, ("what", "slice", "images", "accuracy"), rows)
 
 
 def sections(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[Section]:
@@ -124,11 +132,12 @@ def _backbone(provenance: Mapping[str, Any]) -> str:
 
 def _limits(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[str]:
     recall, rates = evaluation["metrics"]["recall"], evaluation["face_rate_by_class"]
-    worst = min(range(len(evaluation["classes"])), key=lambda place: recall["value"][place])
+    tested = [place for place, count in enumerate(evaluation["support"]) if count]
+    worst = min(tested, key=lambda place: recall["value"][place])
     least = min(rates, key=lambda label: rates[label])
     limits = [
         f"It knows {len(evaluation['classes'])} classes ({', '.join(evaluation['classes'])}) and nothing between them.",
-        f"It misses {evaluation['classes'][worst]} most: recall {interval(_of_class(recall, worst))} on "
+        f"It misses {evaluation['classes'][worst]} most: recall {shown(recall, worst)} on "
         f"{evaluation['support'][worst]:,} test images.",
         f"A face was found in {rates[least]:.1%} of the images of {least}, the least of all classes; elsewhere the "
         "whole image was used.",
@@ -137,10 +146,6 @@ def _limits(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> lis
     if not provenance["real_faces"]:
         limits.append("It has seen no real face. Don't use it on people.")
     return limits
-
-
-def _of_class(figure: Mapping[str, Sequence[float]], place: int) -> dict[str, float]:
-    return {name: figure[name][place] for name in ("value", "low", "high")}
 
 
 def markdown(

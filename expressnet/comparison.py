@@ -7,9 +7,8 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from expressnet import metrics
+from expressnet import bootstrap, calibration, metrics
 
-NUM_BINS = 15
 _RESAMPLES_AT_ONCE = 100
 _COMPARED = ("macro_f1", "accuracy", "recall", "calibration_error")
 
@@ -114,12 +113,9 @@ def compare(
 def _summed(labels: np.ndarray, probabilities: np.ndarray, group_of: np.ndarray, num_groups: int) -> np.ndarray:
     """Returns what figures are made of, added up over each group: confusion counts, then calibration gaps by bin."""
     num_classes = probabilities.shape[1]
-    predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    sums = np.zeros((num_groups, num_classes**2 + NUM_BINS))
-    np.add.at(sums, (group_of, labels * num_classes + predicted), 1)
-    bins = np.minimum((sure * NUM_BINS).astype(int), NUM_BINS - 1)
-    np.add.at(sums, (group_of, num_classes**2 + bins), sure - (predicted == labels))
-    return sums
+    cells = np.eye(num_classes**2)[labels * num_classes + probabilities.argmax(axis=1)]
+    sums = bootstrap.group_sums(np.hstack([cells, calibration.gaps(labels, probabilities)]), group_of, num_groups).T
+    return np.ascontiguousarray(sums)
 
 
 def _differences(summed: list[np.ndarray], num_classes: int) -> dict[str, np.ndarray]:

@@ -89,9 +89,12 @@ def stage(name: str, about: str) -> Iterator[dict[str, Any]]:
 
 
 def run_dir() -> Path | None:
-    """Returns the folder of the run that this process belongs to, None outside a run."""
+    """Returns the folder of the run that this process belongs to, None outside a run.
+
+    On a cluster the name holds another variable, the id of the run, that only the pod knows.
+    """
     folder = os.environ.get(RUN_DIR_VARIABLE)
-    return Path(folder) if folder else None
+    return Path(os.path.expandvars(folder)) if folder else None
 
 
 def write_journal(folder: Path, name: str, outcome: dict[str, Any]) -> None:

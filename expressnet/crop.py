@@ -60,6 +60,7 @@ def _crop(dataset_dir: str, info: dict[str, Any], partial: Path, config: CropCon
         "detector": config.detector_model,
         **_agreement(cropped),
         "crops_digest": digest,
+        "code_digest": code.digest("cutting"),
         "config": digest_fields(config),
         "dataset": info,
     }

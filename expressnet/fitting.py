@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expressnet import backbone_weights, checkpoint, console, devices, metrics, optimizers
+from expressnet import backbone_weights, checkpoint, console, devices, initial_weights, metrics, optimizers
 from expressnet.batches import Data
 from expressnet.checkpoint import Checkpoints, State
 from expressnet.config.training import TrainConfig
@@ -45,7 +45,8 @@ def fit(
         The last state, and a float32 model with the weights of the best epoch.
     """  # fmt: skip
     keras.utils.set_random_seed(config.seed)
-    tf.config.experimental.enable_op_determinism()
+    if not config.xla:  # which Keras refuses together with this; what XLA compiles for a CPU is deterministic as it is
+        tf.config.experimental.enable_op_determinism()
     num_classes = len(data.classes)
     with devices.strategy(config.batch_size).scope():
         model = expressnet.build(preset, num_classes, config.seed, config.precision)
@@ -54,7 +55,7 @@ def fit(
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
             metrics=["accuracy"],
             # Keras' own choice is XLA, which compiles for minutes here.
-            jit_compile=False,
+            jit_compile=config.xla,
         )
         model.optimizer.build(model.trainable_variables)
         training = _Training(model, data, config, preset.top_k, checkpoints, checkpoint_every_s)
@@ -82,6 +83,8 @@ class _Training:
 
     def _begin(self) -> State:
         config = self._config
+        if config.initial_weights:
+            return State(backbone=initial_weights.load_into(self._model, config.initial_weights, config.initial_sha256))
         if not config.backbone_weights:
             return State()
         backbone = self._model.get_layer("backbone")

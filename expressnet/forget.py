@@ -79,7 +79,7 @@ def _union(found: dict[Path, frozenset[str]]) -> frozenset[str]:
 def _remove_remnants(workspace: Path) -> None:
     """Deletes what killed runs have fetched, written or begun to delete."""
     shutil.rmtree(workspace / "spool", ignore_errors=True)
-    for name in ("datasets", "crops", "artifacts", "mlartifacts", "runs", "work"):
+    for name in ("datasets", "crops", "predictions", "artifacts", "mlartifacts", "runs", "work"):
         storage.remove_partials(workspace / name)
     for path in workspace.glob(f".{forgotten.FILE_NAME}.*{storage.PARTIAL_SUFFIX}"):
         path.unlink()
@@ -151,7 +151,7 @@ def _remove_derived(workspace: Path, hashes: frozenset[str]) -> None:
 
 def _clean(workspace: Path, hashes: frozenset[str]) -> None:
     """Takes the examples out of all other tables and texts: predictions, lists of conflicts, exported splits, logs."""
-    for name in ("datasets", "crops", "artifacts", "mlartifacts", "runs"):
+    for name in ("datasets", "crops", "predictions", "artifacts", "mlartifacts", "runs", "kept"):
         for path in sorted((workspace / name).rglob("*")):
             if path.is_file() and path.parent.name != shards.FOLDER and shrink.found_in(path, hashes):
                 shrink.clean_file(path, hashes)

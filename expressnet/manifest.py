@@ -85,15 +85,15 @@ def write(frame: pd.DataFrame, folder: Path, schema: pa.Schema) -> None:
     pq.write_table(table.replace_schema_metadata(METADATA), folder / FILE_NAME)
 
 
-def read(folder: str | Path) -> pd.DataFrame:
-    """Reads the manifest of `folder`.
+def read(folder: str | Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Reads the manifest of `folder`, or only some columns of it.
 
     Raises:
         FileNotFoundError: the folder has no manifest.
         ValueError: it was written by another version of the schema.
     """
     path = path_in(folder)
-    table = pq.read_table(path)
+    table = pq.read_table(path, columns=list(columns) if columns else None)
     require_version(table.schema, path)
     return table.to_pandas()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
 
 import matplotlib
 
@@ -16,30 +18,16 @@ from matplotlib.figure import Figure
 from expressnet import html
 
 _MOST_BARS = 40
+# Told apart by those who see no colours, too.
+_STYLES = ("-", "--", "-.", ":")
 
 
 def picture(figure: Figure, alt: str) -> str:
     """Returns an embedded PNG of a figure and closes it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", transparent=True)
     pyplot.close(figure)
-    return html.png(buffer.getvalue(), alt)
-
-
-def heat_map(
-    shares: np.ndarray, columns: Sequence[str], rows: Sequence[str], texts: Sequence[Sequence[str]],
-    axes: tuple[str, str],
-) -> Figure:  # fmt: skip
-    """Draws float[rows, columns] in 0..1 as colours with a text in every field; `axes` names x and y."""
-    figure, axis = pyplot.subplots(figsize=(1.2 + 0.85 * len(columns), 1 + 0.5 * len(rows)))
-    axis.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axis.set_xticks(range(len(columns)), list(map(_plain, columns)), rotation=30, ha="right")
-    axis.set_yticks(range(len(rows)), list(map(_plain, rows)))
-    axis.set_xlabel(axes[0])
-    axis.set_ylabel(axes[1])
-    for (row, column), share in np.ndenumerate(shares):
-        axis.text(column, row, texts[row][column], ha="center", va="center", color="white" if share > 0.5 else "black")
-    return figure
+    return html.png(buffer.getvalue(), alt, "chart")
 
 
 def history(rows: pd.DataFrame) -> Figure:
@@ -52,6 +40,51 @@ def history(rows: pd.DataFrame) -> Figure:
         axis.set_title(name)
         axis.grid(alpha=0.3)
         axis.legend()
+    return figure
+
+
+def roc(curves: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
+    """Draws ROC curves by name: points of false positive rate, true positive rate and threshold."""
+    figure, axis = pyplot.subplots(figsize=(6, 4.2))
+    axis.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
+    for (name, points), style in zip(curves.items(), cycle(_STYLES), strict=False):
+        axis.plot([point[0] for point in points], [point[1] for point in points], style, label=_plain(name))
+    axis.set_xlabel("false positive rate")
+    axis.set_ylabel("true positive rate")
+    axis.grid(alpha=0.3)
+    if curves:
+        axis.legend(loc="lower right", fontsize=9)
+    return figure
+
+
+def reliability(by_name: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Draws accuracy against confidence of bins (see calibration.reliability); larger dots hold more images."""
+    figure, axis = pyplot.subplots(figsize=(5.2, 4.2))
+    axis.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1)
+    for (name, rows), style in zip(by_name.items(), _STYLES, strict=False):
+        sure, right = [row["confidence"] for row in rows], [row["accuracy"] for row in rows]
+        (line,) = axis.plot(sure, right, style, label=_plain(name))
+        most = max(row["num_rows"] for row in rows)
+        axis.scatter(sure, right, [100 * row["num_rows"] / most + 4 for row in rows], color=line.get_color(), alpha=0.6)
+    axis.set_xlabel("highest probability, mean of the bin")
+    axis.set_ylabel("accuracy of the bin")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="upper left")
+    return figure
+
+
+def intervals(names: Sequence[str], figures: Sequence[Mapping[str, float]], overall: float, label: str) -> Figure:
+    """Draws values with their intervals, one line each, and a line at the value of the whole."""
+    figure, axis = pyplot.subplots(figsize=(8, 0.8 + 0.26 * len(names)))
+    places = np.arange(len(names))[::-1]
+    values = np.array([one["value"] for one in figures])
+    ends = np.array([[one["low"], one["high"]] for one in figures])
+    axis.hlines(places, ends[:, 0], ends[:, 1], color="tab:blue", alpha=0.5, linewidth=3)
+    axis.plot(values, places, "o", color="tab:blue")
+    axis.axvline(overall, color="gray", linestyle=":")
+    axis.set_yticks(places, list(map(_plain, names)))
+    axis.set_xlabel(label)
+    axis.grid(axis="x", alpha=0.3)
     return figure
 
 

@@ -54,8 +54,7 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     if not verdict:
         assert champion is not None
         opponent = models.model_dir(champion["run_id"], champion["files_digest"])
-        photos = Path(workspace) / "datasets" / provenance["dataset_digest"]
-        verdict = _compared(opponent, champion, evaluation, predictions, photos, Path(workspace) / "work", config)
+        verdict = _compared(opponent, champion, evaluation, predictions, provenance, Path(workspace), config)
     decision |= verdict
     if remark := uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
         decision["reason"] += f". {remark}"
@@ -98,7 +97,7 @@ def _standing(
 
 def _compared(
     opponent_dir: Path, champion: dict[str, Any], evaluation: dict[str, Any], predictions: pd.DataFrame,
-    dataset_dir: Path, scratch_dir: Path, config: PromoteConfig,
+    provenance: dict[str, Any], workspace: Path, config: PromoteConfig,
 ) -> dict[str, Any]:  # fmt: skip
     """Returns the verdict on the challenger's test rows, all of which the champion predicts anew."""
     from expressnet import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
@@ -107,7 +106,8 @@ def _compared(
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {"promoted": False, "reason": reason}
-    rows, probabilities = predict_test(opponent, dataset_dir, predictions["sha256"], scratch_dir)
+    dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
+    rows, probabilities = predict_test(opponent, dataset_dir, predictions["sha256"], workspace / "work")
     own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(
         manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
@@ -116,7 +116,8 @@ def _compared(
     )  # fmt: skip
     better, reason = gate.decide(found, opponent.classes, config)
     reason += f". The champion is {champion['version']}"
-    if champion["split_digest"] != evaluation["split_digest"]:
+    is_kept = provenance.get("kept_from") == champion["version"]  # the split was made so that it saw none of them
+    if champion["split_digest"] != evaluation["split_digest"] and not is_kept:
         reason += ", trained on another split: it may have seen some of these images"
     figures = {f"gain_{name}": value for name, value in dataclasses.asdict(found.macro_f1).items()}
     return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from expressnet import console, fingerprint, images, storage, workers
+from expressnet import console, fingerprint, images, storage, worker_process, workers
 from expressnet.datasets.base import Record
 
 _TIMEOUT_S = 10.0
@@ -31,7 +30,12 @@ def read_all(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, Record]
     by_sha256: dict[str, Record] = {}
     num_workers = workers.useful(len(records), each=_IMAGES_EACH)
     examined = workers.run(
-        _examine, records, num_workers=num_workers, start=_silence, timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES
+        _examine,
+        records,
+        num_workers=num_workers,
+        start=worker_process.silence,
+        timeout_s=_TIMEOUT_S,
+        memory_bytes=_MEMORY_BYTES,
     )
     bar = console.progress(examined, total=len(records), unit="images")
     for record, result in zip(records, bar, strict=True):
@@ -44,12 +48,6 @@ def read_all(records: Sequence[Record]) -> tuple[pd.DataFrame, dict[str, Record]
             rows = []
     frames += [pd.DataFrame(rows)] if rows else []
     return pd.concat(frames, ignore_index=True), by_sha256
-
-
-def _silence() -> None:
-    """Sends the C libraries' own complaints about damaged images nowhere; the manifest says what is wrong."""
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # a descriptor is wanted, no path
-        os.dup2(nowhere.fileno(), 2)
 
 
 def _examine(record: Record) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def _make(provenance: dict[str, Any], preprocess: dict[str, Any], data: Path) ->
     words = [f"{name.upper()}={shlex.quote(str(value))}" for name, value in settings.items() if value != ""]
     if provenance["dataset"] != "demo":
         words.append("DATA_URI=<where your copy lies>")
+    if provenance.get("kept_from"):
+        words.append("SPLIT_FILE=<the split.csv of that run>")
     if provenance["config"]["backbone_sha256"]:
         words.append("BACKBONE_WEIGHTS=<the file with that SHA-256>")
     return f"make run PIPELINE=train {' '.join(words)}"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
-from expressnet import console, grouping, manifest, manifest_stream, split_file, storage
+from expressnet import code, console, grouping, kept_rows, manifest, manifest_stream, split_file, storage
 from expressnet.config.base import digest_fields
 from expressnet.config.split import SplitConfig
 from expressnet.grouping import Rows
@@ -40,7 +40,8 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
         rows = grouping.read(manifest_stream.batches(file, list(grouping.COLUMNS)), file.metadata.num_rows)
         if imported:
             _require_guarantees(rows, imported.parts, config, file)
-        assigned = imported.parts if imported else assign(rows, config)
+        kept = _kept(file, config) if config.kept_file and not imported else None
+        assigned = imported.parts if imported else assign(rows, config, kept.parts if kept else None)
         digest = manifest_stream.digest(_with_split(file, assigned, ["sha256", "label"]), manifest.SPLIT_COLUMNS)
         if imported and imported.split_digest not in ("", digest):
             raise ValueError(
@@ -57,7 +58,8 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
             "official_test": bool(rows.is_test.any()),
             "imported": imported is not None,
         }
-        _write(file, out_dir, rows, assigned, {**report, "config": _settings(config), "crops": crops})
+        made_of = {"config": digest_fields(config), "code_digest": code.digest("split"), "crops": crops}
+        _write(file, out_dir, rows, assigned, {**report, "kept_from": kept.version if kept else "", **made_of})
     _say(report)
     return report
 
@@ -68,9 +70,9 @@ def _say(report: dict[str, Any]) -> None:
     console.say(f"{report['protocol']} protocol: {counts}{published}{', as imported' if report['imported'] else ''}")
 
 
-def _settings(config: SplitConfig) -> dict[str, Any]:
-    """Returns the settings that decide the split; where an imported file lies does not."""
-    return {name: value for name, value in digest_fields(config).items() if name != "split_file"}
+def _kept(file: pq.ParquetFile, config: SplitConfig) -> kept_rows.Kept:
+    hashes = (batch["sha256"] for batch in manifest_stream.batches(file, ["sha256"]))
+    return kept_rows.read(config.kept_file, config.kept_digest, hashes)
 
 
 def _with_split(file: pq.ParquetFile, assigned: np.ndarray, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -108,13 +110,20 @@ def _num_dropped(rows: Rows, assigned: np.ndarray) -> dict[str, int]:
     return {"num_dropped_duplicates": int(is_twin.sum()), "num_dropped_subjects": int((is_dropped & ~is_twin).sum())}
 
 
-def assign(rows: Rows, config: SplitConfig) -> np.ndarray:
+def assign(rows: Rows, config: SplitConfig, kept: np.ndarray | None = None) -> np.ndarray:
     """Returns int8[rows], places in SPLITS.
 
     `honest`: the published test split stays the test split, otherwise a part is drawn; val is drawn from the
     rest; near-duplicates and all images of one subject go to one split, so that images outside a published test split
     of a person or a picture in it are dropped. `paper`: two-way, no val. Rows with the same bytes are one row
     already, so that none straddles.
+
+    Args:
+        rows: to be split.
+        config: how.
+        kept: int8[rows] (expressnet.kept_rows), for an `honest` split that keeps to that of an earlier model where no
+            test split is published: its test rows stay test rows, what it was trained on is not tested on, and the
+            test part of new people and pictures is drawn.
 
     Raises:
         ValueError: a class or the groups are too few.
@@ -124,7 +133,9 @@ def assign(rows: Rows, config: SplitConfig) -> np.ndarray:
     if config.protocol == "paper":
         assigned[is_test if is_test.any() else _draw_rows(rows, config)] = TEST
     else:
-        if not is_test.any():
+        if not is_test.any() and kept is not None:
+            is_test = _kept_test(rows, kept, config)
+        elif not is_test.any():
             is_test = grouping.draw(rows.labels, rows.classes, rows.groups, config.test_fraction, config.seed)
         has_test = np.zeros(len(assigned), bool)
         has_test[rows.groups[is_test]] = True
@@ -135,6 +146,24 @@ def assign(rows: Rows, config: SplitConfig) -> np.ndarray:
         assigned[rest[is_val]] = VAL
     _require_every_class(rows, assigned, config.protocol)
     return assigned
+
+
+def _kept_test(rows: Rows, kept: np.ndarray, config: SplitConfig) -> np.ndarray:
+    """Returns bool[rows], the test rows of a split that keeps to an earlier one."""
+    is_known = np.zeros(len(kept), bool)
+    is_known[rows.groups[kept != kept_rows.NEW]] = True
+    fresh = np.flatnonzero(~is_known[rows.groups])
+    # Of a class with too few new images none is drawn by itself; they may come with their people.
+    is_enough = np.rint(np.bincount(rows.labels[fresh], minlength=len(rows.classes)) * config.test_fraction) >= 1
+    fresh = fresh[is_enough[rows.labels[fresh]]]
+    is_tested = np.zeros(len(kept), bool)
+    is_tested[rows.groups[kept == kept_rows.TESTED]] = True
+    if len(fresh):
+        names, labels = np.unique(rows.labels[fresh], return_inverse=True)
+        classes = [rows.classes[name] for name in names]
+        is_drawn = grouping.draw(labels, classes, rows.groups[fresh], config.test_fraction, config.seed)
+        is_tested[rows.groups[fresh[is_drawn]]] = True
+    return is_tested[rows.groups] & (kept != kept_rows.SEEN)
 
 
 def _draw_rows(rows: Rows, config: SplitConfig) -> np.ndarray:

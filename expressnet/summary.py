@@ -9,7 +9,9 @@ from expressnet import console, storage
 from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
-STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register", "promote")
+STAGES = (
+    "ingest", "decide", "validate", "crop", "drift", "split", "train", "evaluate", "register", "promote", "predict",
+)  # fmt: skip
 
 
 def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
@@ -48,6 +50,10 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         said.append(("data", f"{ingest['dataset']}: {ingest['num_examples']:,} examples of {ingest['num_records']:,} "
                              f"records ({ingest['num_duplicates']:,} duplicates, {ingest['num_conflicting']:,} with "
                              f"conflicting labels), digest {ingest['dataset_digest'][:8]}"))  # fmt: skip
+    if decision := reports.get("decide"):
+        said.append(("retraining", f"{'yes' if decision['retrain'] else 'nothing to do'}: {decision['reason']}"))
+    if drift := reports.get("drift"):
+        said.append(("drift", drift["verdict"]))
     if split := reports.get("split"):
         people = (
             f", {split['num_subjects']} people kept apart"
@@ -70,6 +76,15 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     if promotion := reports.get("promote"):
         said.append(("promoted", f"{'yes' if promotion['promoted'] else 'no'}: {promotion['reason']}"))
         said.append(("intended use", promotion["intended_use"] or 'not stated; say it with INTENDED_USE="..."'))
+    if predicted := reports.get("predict"):
+        said.append(("predicted", f"{predicted['num_files']:,} files, a face in {predicted['num_faces_found']:,}, "
+                                  f"{predicted['num_refused']:,} without an answer; {predicted['model_name']} "
+                                  f"{predicted['version']}"))  # fmt: skip
+        said.append(("classes", predicted["class_counts"] or "none"))
+        said.append(
+            ("speed", f"{predicted['num_predicted']:,} predicted anew, {predicted['images_per_s']:.1f} images/s")
+        )
+        said += [(name, predicted[f"{name}_path"]) for name in ("table", "gallery") if predicted[f"{name}_path"]]
     if summary["error"]:
         said.append(("failed", f"{summary['failed_stage'] or 'pipeline'}: {summary['error']}"))
     return said

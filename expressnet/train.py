@@ -93,5 +93,9 @@ def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
         "config": digest_fields(config),
         "config_digest": storage.json_digest(digest_fields(config)),
         "code_digest": code.digest("train"),
+        # Of what comes before: the crops and the split are functions of these, and of the data and the settings.
+        "earlier_code_digests": {"crop": split["crops"].get("code_digest", ""), "split": split.get("code_digest", "")},
+        "split_config": split["config"],
+        "kept_from": split.get("kept_from", ""),
         "versions": {"tensorflow": tf.__version__, **versions},
     }

@@ -59,6 +59,12 @@ def work(pipe: Connection, job: Job) -> None:
         os._exit(OUT_OF_MEMORY)
 
 
+def silence() -> None:
+    """Sends the C libraries' own complaints about damaged images nowhere; the results say what is wrong."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # a descriptor is wanted, no path
+        os.dup2(nowhere.fileno(), 2)
+
+
 def _receive(pipe: Connection, inbox: queue.SimpleQueue[bytes]) -> None:
     """Empties the pipe, so that the parent never waits for us; ends the process when the parent is gone."""
     try:

@@ -110,6 +110,29 @@ def parse_cpu_share(cpu_max: str) -> int:
     return sys.maxsize if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
 
 
+class Standby:
+    """One process that answers one task at a time; not for several threads at once."""
+
+    def __init__(self, job: Job):
+        self._job = job
+        self._worker = _Worker(job)
+
+    def ask(self, task: Any) -> Any:
+        """Returns the result of one task, or the Failure; then another process starts for the next one."""
+        chunk = _Chunk([task])
+        self._worker.give(chunk)
+        while not chunk.is_done():
+            if not self._worker.take():
+                chunk.results = [Failure(self._worker.end())]
+                self._worker = _Worker(self._job)
+        return next(chunk.unwrap())
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._worker.process.kill()
+        self._worker.end()
+
+
 class _Chunk:
     """Consecutive tasks, and their results when they are there."""
 

@@ -1,4 +1,4 @@
-"""Command line: `python -m pipelines run|datasets|forget|export|compile`, and what models.py adds."""
+"""Command line: `python -m pipelines run|submit|status|...`; `--help` lists all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 from expressnet import config, datasets, storage
-from pipelines import catalog, local, models
+from pipelines import catalog, local, matrix, models, predicting
+from pipelines.cluster.commands import add_commands, add_compile
+
+_OF_RETRAIN = ("min_new", "warm_start", "on_drift")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +33,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: python -m pipelines run train --dataset fer2013 --data-uri ~/fer2013.csv --preset small",
     )  # fmt: skip
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
+    settings = _settings_parser()
+    _add_run(commands, settings)
+    add_commands(commands, settings)
+    add_compile(commands)
     datasets_parser = commands.add_parser("datasets", help="list the data sets, their layouts and licences")
     datasets_parser.set_defaults(command=_datasets)
     forget_parser = commands.add_parser(
@@ -40,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     forget_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     forget_parser.set_defaults(command=_forget)
     export_parser = commands.add_parser(
-        "export", help="write a SavedModel: uint8 crops in, probabilities and class names out"
+        "export", help="write a SavedModel and a TFLite model: uint8 crops in, probabilities out"
     )
     export_parser.add_argument("--name", default="", metavar="MODEL",
                                help="such as expressnet-demo; not needed where there is one champion")  # fmt: skip
@@ -48,18 +54,25 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
+    predicting.add_commands(commands)
     models.add_commands(commands)
-    compile_parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
-    compile_parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
-    compile_parser.set_defaults(command=_compile)
+    matrix.add(commands)
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction) -> None:
+def _add_run(commands: argparse._SubParsersAction, settings: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
-        "run", help="run a pipeline on this machine", formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    run.add_argument("pipeline", choices=catalog.TRAINING)
+        "run", help="run a pipeline on this machine", parents=[settings],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )  # fmt: skip
+    run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
+    run.set_defaults(command=_run)
+
+
+def _settings_parser() -> argparse.ArgumentParser:
+    """Returns the options that a run has here and on a cluster."""
+    run = argparse.ArgumentParser(add_help=False)
+    run.add_argument("pipeline", choices=catalog.OF_DATA)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
     run.add_argument("--data-uri", default="",
                      help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip
@@ -73,6 +86,12 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
     run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
                      help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument("--xla", action="store_true", help="let XLA compile the training step, which takes it minutes")
+    run.add_argument("--class-weights", type=float, default=config.TrainConfig.class_weights, metavar="POWER",
+                     help="0: all images weigh alike; 1: all classes do; 0.5 lies between")  # fmt: skip
+    run.add_argument("--no-crop-cache", dest="crop_cache", action="store_false",
+                     help="decode crops for every batch instead of once, where neither memory nor disk holds their "
+                     "pixels")  # fmt: skip
     run.add_argument("--moe", default="", metavar="OPTIONS",
                      help="mixtures beyond the paper: renormalize=1,gate_noise=0.5,balance=0.01")  # fmt: skip
     run.add_argument("--backbone-weights", default="", metavar="FILE",
@@ -93,12 +112,19 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
                      help="acknowledge the data set's licence; the run records it")  # fmt: skip
     run.add_argument("--pictures", action="store_true",
-                     help="show the surest and least sure crops in their page, if the licence allows it")  # fmt: skip
+                     help="show crops, and where the model looked, in the pages, if the licence allows it")  # fmt: skip
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
     run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
                      help="whose prohibitions the intended use is compared with")  # fmt: skip
-    run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
-    run.set_defaults(command=_run)
+    run.add_argument("--min-new", type=int, default=argparse.SUPPRESS, metavar="IMAGES",
+                     help="of retrain: fewest images that must have come, gone or changed their label; 0: any change "
+                     "of the data; without it 5 %% of the champion's, 50 at least")  # fmt: skip
+    run.add_argument("--warm-start", action="store_true", default=argparse.SUPPRESS,
+                     help="of retrain: start from the champion's weights")  # fmt: skip
+    run.add_argument("--on-drift", choices=config.DRIFT_ANSWERS, default=argparse.SUPPRESS,
+                     help="of retrain: train on photographs of another kind (go, without it), or end where they came "
+                     "twice in a row (stop)")  # fmt: skip
+    return run
 
 
 def _count(text: str) -> int:
@@ -123,6 +149,9 @@ def _run(options: argparse.Namespace) -> int:
     options.licence_accepted = _accepts_licence(options)
     other = ("command", "pipeline", "out")
     arguments = {name: value for name, value in vars(options).items() if name not in other}
+    if options.pipeline != "retrain" and (given := [name for name in _OF_RETRAIN if name in arguments]):
+        named = ", ".join(name.upper() for name in given)
+        raise local.RunError(f"{named} belongs to PIPELINE=retrain; got PIPELINE={options.pipeline}.")
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
     if arguments["backbone_weights"] and "://" not in arguments["backbone_weights"]:
@@ -165,17 +194,6 @@ def _export(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
-
-
-def _compile(options: argparse.Namespace) -> int:
-    from kfp.compiler import Compiler
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in catalog.NAMES:
-        path = options.out / f"{name}.yaml"
-        Compiler().compile(catalog.load(name), str(path))
-        print(path)
     return 0
 
 

@@ -43,7 +43,8 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
             storage.remove_partials(workspace / folder)
         # To the millisecond: a run that fails at once may be followed by another within the same second.
         started = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        run_dir = workspace / "runs" / f"{started}-{pipeline_name}-{arguments.get('dataset') or arguments['version']}"
+        about = [arguments[name] for name in ("dataset", "version") if arguments.get(name)]
+        run_dir = workspace / "runs" / "-".join([started, pipeline_name, *about])
         terminal = Console(file=sys.stdout)  # as it is now; stdout is redirected later
         try:
             run_dir.mkdir(parents=True)

@@ -2,16 +2,7 @@
 
 from kfp import dsl
 
-from components.crop import crop
-from components.evaluate import evaluate
-from components.ingest import ingest
-from components.promote import promote
-from components.register import register
-from components.split import split
 from components.summary import summary
-from components.train import train as train_stage
-from components.validate import validate
-from expressnet import code
 from expressnet.config import (
     AUTO,
     CheckpointConfig,
@@ -22,6 +13,7 @@ from expressnet.config import (
     TrainConfig,
     ValidateConfig,
 )
+from pipelines import stages
 
 
 @dsl.pipeline(name="expressnet-train", description=__doc__)
@@ -39,6 +31,9 @@ def train(
     split_file_digest: str = SplitConfig.split_file_digest,
     epochs: int = 0,
     precision: str = TrainConfig.precision,
+    xla: bool = TrainConfig.xla,
+    class_weights: float = TrainConfig.class_weights,
+    crop_cache: bool = TrainConfig.crop_cache,
     moe: str = TrainConfig.moe,
     backbone_weights: str = TrainConfig.backbone_weights,
     backbone_sha256: str = TrainConfig.backbone_sha256,
@@ -69,6 +64,9 @@ def train(
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         precision: float32, mixed_bfloat16 or mixed_float16.
+        xla: whether XLA compiles the training step.
+        class_weights: from 0, all images weigh alike, to 1, all classes do.
+        crop_cache: whether crops are decoded once and kept as pixels, or for every batch.
         moe: what the mixtures of experts do beyond the paper, as renormalize=1,gate_noise=0.5,balance=0.01.
         backbone_weights: path or gs://bucket/object of pretrained ResNet-50 weights (HDF5), for the preset paper.
         backbone_sha256: of that file.
@@ -80,52 +78,13 @@ def train(
             one of the protocol.
         margin: of aligned: context around a face, in face widths.
         detector: BlazeFace model: auto, short_range or full_range.
-        pictures: whether the crops' page shows some, where the data set's licence allows it.
+        pictures: whether the pages show crops, and where the model looked, where the data set's licence allows it.
         intended_use: what the model is meant for; recorded with a promotion, which models of real faces get for a
             use only.
         jurisdiction: whose prohibitions the intended use is compared with: eu or none.
     """
+    settings = dict(locals())
     with dsl.ExitHandler(summary().set_caching_options(False)):
-        # Reads the source every time: its digests decide what of the rest is still fresh.
-        source = ingest(
-            dataset=dataset, data_uri=data_uri, limit=limit, label_mode=label_mode, licence_accepted=licence_accepted,
-            workspace=workspace,
-        )  # fmt: skip
-        source.set_caching_options(False)
-        photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
-
-        checked = validate(
-            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
-            min_per_class=min_per_class, severities=severities, compare_with=compare_with,
-        )  # fmt: skip
-        cropped = crop(
-            photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-            preset=preset, mode=crop_mode, protocol=protocol, margin=margin, detector=detector, pictures=pictures,
-            workspace=workspace,
-        ).after(checked)  # fmt: skip
-        faces = cropped.outputs["faces"]
-        divided = split(
-            faces=faces, crops_digest=cropped.outputs["crops_digest"], code_digest=code.digest("split"),
-            protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest,
-        )  # fmt: skip
-        splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
-
-        trained = train_stage(
-            faces=faces, splits=splits, split_digest=split_digest, code_digest=code.digest("train"), preset=preset,
-            seed=seed, epochs=epochs, precision=precision, moe=moe, backbone_weights=backbone_weights,
-            backbone_sha256=backbone_sha256, checkpoint_uri=checkpoint_uri, workspace=workspace,
-        )  # fmt: skip
-        evaluated = evaluate(
-            model=trained.outputs["model"], faces=faces, splits=splits,
-            model_digest=trained.outputs["model_digest"], split_digest=split_digest,
-            code_digest=code.digest("evaluate"), workspace=workspace,
-        )  # fmt: skip
-
-        # The registry changes behind our back, so these two always look; both do nothing twice.
-        registered = register(
-            model=trained.outputs["model"], evaluation=evaluated.outputs["evaluation"], workspace=workspace
-        ).set_caching_options(False)
-        promote(
-            version=registered.outputs["version"], model_name=registered.outputs["model_name"], workspace=workspace,
-            intended_use=intended_use, jurisdiction=jurisdiction,
-        ).set_caching_options(False)  # fmt: skip
+        source = stages.ingested(settings)
+        faces = stages.cropped(source, settings)
+        stages.promoted(faces, settings)

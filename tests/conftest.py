@@ -83,3 +83,17 @@ def evaluated(trained, crops_and_split, tmp_path_factory):
         str(trained[0]), *crops_and_split, str(folder / "evaluation"), str(folder), config.EvaluateConfig()
     )
     return folder / "evaluation", report
+
+
+@pytest.fixture(scope="session")
+def champion(trained, evaluated, tmp_path_factory):
+    """A workspace whose registry holds `trained` as its only champion; the version's name."""
+    from expressnet import promote, register
+
+    workspace = tmp_path_factory.mktemp("champion")
+    report = register.run(str(trained[0]), str(evaluated[0]), str(workspace / "registration"), str(workspace))
+    decision = promote.run(
+        report["version"], "", str(workspace / "promotion"), str(workspace), config.PromoteConfig(intended_use="a test")
+    )
+    assert decision["promoted"]
+    return workspace, report["version"]

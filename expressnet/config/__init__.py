@@ -4,6 +4,8 @@ from expressnet.config.base import digest_fields
 from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig
 from expressnet.config.evidence import JURISDICTIONS, EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
+from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
+from expressnet.config.retrain import DRIFT_ANSWERS, DriftConfig, RetrainConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
 from expressnet.config.training import (
     PRECISIONS,
@@ -20,6 +22,7 @@ __all__ = [
     "AUTO",
     "CROP_MODES",
     "DETECTORS",
+    "DRIFT_ANSWERS",
     "FACE_CHOICES",
     "JURISDICTIONS",
     "LABEL_MODES",
@@ -31,9 +34,14 @@ __all__ = [
     "AugmentConfig",
     "CheckpointConfig",
     "CropConfig",
+    "DriftConfig",
     "EvaluateConfig",
     "IngestConfig",
+    "ModelChoice",
+    "PredictConfig",
     "PromoteConfig",
+    "RetrainConfig",
+    "ServeConfig",
     "SplitConfig",
     "TrainConfig",
     "ValidateConfig",

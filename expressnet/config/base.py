@@ -15,8 +15,9 @@ def require(condition: bool, name: str, requirement: str, value: Any) -> None:
 def digest_fields(config: Any) -> dict[str, Any]:
     """Returns a stage's settings as plain values, for digests and provenance.
 
-    The number of processes is left out: it changes how long a stage takes, not what comes out. So are the pictures in
-    a page, for it is written anew each time, and the place of a file whose digest is there.
+    The number of processes and the cache of crops are left out: they change how long a stage takes, not what comes
+    out. So are the pictures in a page, for it is written anew each time, and the place of a file whose digest is there.
     """
-    left_out = ("num_workers", "pictures", "backbone_weights")
+    files = ("backbone_weights", "initial_weights", "split_file", "kept_file")
+    left_out = ("num_workers", "crop_cache", "pictures", *files)
     return {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}

@@ -20,6 +20,9 @@ class SplitConfig:
         test_fraction: share held out for the test where the data set publishes no test split.
         split_file: a `split.csv` that another run wrote, to be used instead of a draw; "" draws.
         split_file_digest: SHA-256 that the file must have; "" takes it as it is.
+        kept_file: of `honest`: which rows another model was trained or tested on (expressnet.kept_rows): the first are
+            not tested on, the second are again; "" for none.
+        kept_digest: SHA-256 that the file must have.
     """
 
     protocol: str = "honest"
@@ -28,6 +31,8 @@ class SplitConfig:
     test_fraction: float = 0.2
     split_file: str = ""
     split_file_digest: str = ""
+    kept_file: str = ""
+    kept_digest: str = ""
 
     def __post_init__(self) -> None:
         require(self.protocol in PROTOCOLS, "protocol", f"one of {', '.join(PROTOCOLS)}", self.protocol)

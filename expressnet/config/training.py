@@ -60,13 +60,22 @@ class TrainConfig:
         decay: of `stepwise`.
         weight_decay: of AdamW; 0 is Adam.
         label_smoothing: share of the target spread over all classes.
+        class_weights: how much more the loss of a rare class weighs: by its count to the power of minus this. 0 weighs
+            all images alike, 1 all classes; the mean weight of a training image is 1.
         augment: how strongly the training images are changed, None leaves them as they are.
         backbone_weights: path or gs://bucket/object of pretrained weights (expressnet.backbone_weights); "" for none.
         backbone_sha256: of that file.
+        initial_weights: path of another model's weights.safetensors, from which the whole network starts instead; ""
+            for none.
+        initial_sha256: of that file.
         moe: what the mixtures do beyond the paper, as `renormalize=1,gate_noise=0.5,balance=0.01`; see
             expressnet.model.moe.
         precision: `float32`, or `mixed_bfloat16` or `mixed_float16`: layers compute in 16 bits where that is safe, on
             float32 variables. The model that is written computes in float32.
+        xla: whether XLA compiles the training step, which takes it minutes. On a GPU two such runs are alike only with
+            XLA_FLAGS=--xla_gpu_deterministic_ops=true.
+        crop_cache: whether crops are decoded once, into memory or a file of 3 * size_px^2 bytes each, instead of for
+            every batch; the result is the same.
         test_time_flip: whether the model's answer is the mean over an image and its mirror image.
         select_by: the figure that chooses the epoch, `macro_f1` or `accuracy`, on val (protocol paper: on test).
         patience: stop after so many epochs without a lower selection loss; 0 never stops early.
@@ -82,11 +91,16 @@ class TrainConfig:
     decay: float = 1.0
     weight_decay: float = 0.0
     label_smoothing: float = 0.1
+    class_weights: float = 0.0
     augment: AugmentConfig | None = None
     backbone_weights: str = ""
     backbone_sha256: str = ""
+    initial_weights: str = ""
+    initial_sha256: str = ""
     moe: str = ""
     precision: str = "float32"
+    xla: bool = False
+    crop_cache: bool = True
     test_time_flip: bool = False
     select_by: str = "macro_f1"
     patience: int = 0
@@ -97,6 +111,7 @@ class TrainConfig:
         require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
         require(self.schedule in ("cosine", "stepwise"), "schedule", "cosine or stepwise", self.schedule)
         require(0 <= self.label_smoothing < 1, "label_smoothing", "in [0, 1)", self.label_smoothing)
+        require(0 <= self.class_weights <= 1, "class_weights", "in [0, 1]", self.class_weights)
         for part in filter(None, self.moe.split(",")):
             name, _, value = part.partition("=")
             is_number = value.replace(".", "", 1).isdigit()

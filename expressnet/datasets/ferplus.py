@@ -16,8 +16,8 @@ VOTES_NAME = "fer2013new.csv"
 # As the columns of the table spell them.
 _COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 _NUM_EMOTIONS = 8  # the last two columns are no expression
-_EMOTIONS = ("neutral", "happy", "surprise", "sad", "anger", "disgust", "fear", "contempt")
-_ORDER = [_EMOTIONS.index(name) for name in labels.CLASSES_8]
+EMOTIONS = ("neutral", "happy", "surprise", "sad", "anger", "disgust", "fear", "contempt")
+_ORDER = [EMOTIONS.index(name) for name in labels.CLASSES_8]
 
 ABOUT = About(
     name="ferplus",
@@ -91,7 +91,7 @@ def _joined(
     else:
         shares = votes[_ORDER] / votes[:_NUM_EMOTIONS].sum()
         target = tuple(map(float, shares)) if config.label_mode == "probability" else ()
-        return dataclasses.replace(picture, label=_EMOTIONS[most[0]], target=target)
+        return dataclasses.replace(picture, label=EMOTIONS[most[0]], target=target)
     return None
 
 

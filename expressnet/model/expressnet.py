@@ -71,6 +71,34 @@ def with_gates(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, [model.outputs[0], *gates], name="expressnet_with_gates")
 
 
+def with_mixture_inputs(model: keras.Model) -> keras.Model:
+    """Adds what both mixtures get to the outputs of `with_gates`: float[batch, dim] each, expression first."""
+    inputs = [model.get_layer(name).input for name in (EXPRESSION_MOE, CNN_MOE)]
+    return keras.Model(model.input, [*with_gates(model).outputs, *inputs], name="expressnet_with_mixture_inputs")
+
+
+def without_expert(
+    model: keras.Model, expression: np.ndarray, cnn: np.ndarray, mixture: str, expert: int | None
+) -> np.ndarray:
+    """Computes the end of a model with one expert switched off.
+
+    Args:
+        model: from `build`, or such a model loaded from a file.
+        expression: float[batch, dim], what the expression mixture gets; see `with_mixture_inputs`.
+        cnn: float[batch, dim], what the other mixture gets.
+        mixture: EXPRESSION_MOE or CNN_MOE, whose expert it is.
+        expert: which; None for all experts.
+
+    Returns:
+        probabilities float[batch, classes].
+    """
+    mixed = [
+        model.get_layer(name)(features, without=expert if name == mixture else None)[0]
+        for name, features in ((EXPRESSION_MOE, expression), (CNN_MOE, cnn))
+    ]
+    return np.asarray(model.get_layer("classifier")(keras.ops.concatenate(mixed, axis=-1)))
+
+
 def parameter_counts(model: keras.Model) -> dict[str, int]:
     """Counts the parameters of each part, by layer name, then "total", "trainable", "non_trainable"."""
     parts = {layer.name: layer.count_params() for layer in model.layers if layer.weights}

@@ -9,7 +9,7 @@ from expressnet.model import fft_conv, presets
 
 
 def build_cnnfe1(preset: presets.Preset, seeds: Iterator[int]) -> keras.Model:
-    """Builds the extractor that keeps where things are: Flatten -> Dense ReLU -> Dropout at its end.
+    """Builds the extractor that keeps where things are: Flatten -> Dense -> (BatchNorm) -> ReLU -> Dropout at its end.
 
     Args:
         preset: the numbers.
@@ -23,10 +23,12 @@ def build_cnnfe1(preset: presets.Preset, seeds: Iterator[int]) -> keras.Model:
     features = keras.layers.Flatten(name="flatten")(maps)
     features = keras.layers.Dense(
         preset.cnnfe1_units,
-        activation="relu",
+        activation=None if preset.cnnfe1_batchnorm else "relu",
         kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
         name="dense",
     )(features)
+    if preset.cnnfe1_batchnorm:
+        features = keras.layers.ReLU(name="relu")(_batchnorm(preset, "bn")(features))
     features = keras.layers.Dropout(preset.feature_dropout, seed=next(seeds), name="dropout")(features)
     return keras.Model(images, features, name="cnnfe1")
 
@@ -71,11 +73,13 @@ def _blocks(
             name=f"conv{index}",
         )(maps)
         maps = keras.layers.Dropout(preset.conv_dropout, seed=next(seeds), name=f"dropout{index}")(maps)
-        maps = keras.layers.BatchNormalization(
-            momentum=preset.batchnorm_momentum,
-            synchronized=preset.batchnorm_synchronized,
-            name=f"bn{index}",
-        )(maps)
+        maps = _batchnorm(preset, f"bn{index}")(maps)
         if index < len(filters):
             maps = keras.layers.MaxPooling2D(2, name=f"pool{index}")(maps)
     return maps
+
+
+def _batchnorm(preset: presets.Preset, name: str) -> keras.layers.BatchNormalization:
+    return keras.layers.BatchNormalization(
+        momentum=preset.batchnorm_momentum, synchronized=preset.batchnorm_synchronized, name=name
+    )

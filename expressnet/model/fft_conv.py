@@ -1,6 +1,6 @@
 """Convolution with large kernels through the FFT, interchangeable with `keras.layers.Conv2D`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -206,10 +206,22 @@ class FFTConv2D(keras.layers.Conv2D):
         return {**config, "kernel_size": self.kernel_size[0], "conv_backend": self.conv_backend}
 
 
-def keep_spectra(model: keras.Model) -> None:
-    """Lets every layer of a model that will not be trained any more transform its kernel once."""
+def layers(model: keras.Model) -> Iterator[FFTConv2D]:
+    """Yields the layers of a model, and of the models within, that may compute through the FFT."""
     for layer in model.layers:
         if isinstance(layer, FFTConv2D):
-            layer.keep_spectra()
+            yield layer
         elif isinstance(layer, keras.Model):
-            keep_spectra(layer)
+            yield from layers(layer)
+
+
+def keep_spectra(model: keras.Model) -> None:
+    """Lets every layer of a model that will not be trained any more transform its kernel once."""
+    for layer in layers(model):
+        layer.keep_spectra()
+
+
+def compute_directly(model: keras.Model) -> None:
+    """Lets no layer go through the FFT, for runtimes that have none."""
+    for layer in layers(model):
+        layer.uses_fft = False

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+_CERTAINLY_NOT = 1e9  # a logit that the softmax turns into 0; infinity minus infinity would be no number
+
 
 @keras.saving.register_keras_serializable(package="expressnet")
 class TopKMixtureOfExperts(keras.layers.Layer):
@@ -76,13 +78,22 @@ class TopKMixtureOfExperts(keras.layers.Layer):
         )
         self.gate_bias = self.add_weight(name="gate_bias", shape=(self.num_experts,), initializer="zeros")
 
-    def call(self, features: Any, training: bool = False) -> tuple[Any, Any]:
-        """Returns the mixture and the gates of all experts."""
+    def call(self, features: Any, training: bool = False, without: int | None = None) -> tuple[Any, Any]:
+        """Returns the mixture and the gates of all experts.
+
+        Args:
+            features: float[batch, dim].
+            training: whether gates get noise and the load its loss.
+            without: an expert that is switched off, as if it had never been: its gate is 0, the others' gates sum to
+                1 and the best of them take its place. None for all experts.
+        """
         experts = ops.relu(ops.einsum("bd,edu->beu", features, self.expert_kernel) + self.expert_bias)
         logits = ops.matmul(features, self.gate_kernel) + self.gate_bias
         if training and self.gate_noise:
             noise = keras.random.normal(ops.shape(logits), 0.0, self.gate_noise, logits.dtype, self.noise_seed)
             logits = logits + noise
+        if without is not None:
+            logits = logits - _CERTAINLY_NOT * ops.one_hot(without, self.num_experts, dtype=logits.dtype)
         gates = ops.softmax(logits, axis=-1)
         _, chosen = ops.top_k(gates, self.top_k)  # [batch, top_k]; of equal gates the first wins
         mask = ops.sum(ops.one_hot(chosen, self.num_experts, dtype=gates.dtype), axis=1)

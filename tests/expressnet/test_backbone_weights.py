@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import pickle
 import zipfile
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import object_store
-from expressnet import backbone_weights, storage
+from expressnet import backbone_weights, bundle, config, storage, train
 from expressnet.model import presets, resnet50
 from expressnet.sources import bucket
 
@@ -265,3 +266,25 @@ def test_a_malicious_file_is_refused_and_touches_nothing(backbone, published, at
         _load(backbone, path)
     assert not secret.with_name(CANARY).exists()
     np.testing.assert_array_equal(backbone.get_layer("conv2_1_3x3").get_weights()[0], before)
+
+
+@pytest.mark.slow
+def test_a_training_begins_at_the_weights_of_the_file_and_names_them(
+    backbone, published, crops_and_split, tmp_path, monkeypatch
+):
+    path, layers = published
+    wide = {name: getattr(presets.PAPER, name) for name in (
+        "stem_filters", "stem_kernel", "stem_stride", "stem_pool", "stage_filters", "stage_blocks", "bottleneck"
+    )}  # fmt: skip
+    monkeypatch.setitem(presets.PRESETS, "tiny", dataclasses.replace(presets.TINY, **wide))
+    settings = dataclasses.replace(
+        config.recipe("tiny", seed=1, epochs=1), learning_rate=1e-20, warmup_epochs=0.0,
+        backbone_weights=str(path), backbone_sha256=storage.file_sha256(path),
+    )  # fmt: skip
+    train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
+    provenance = storage.read_json(tmp_path / "model/provenance.json")
+    assert provenance["backbone_weights"].startswith("VGGFace2 weights (non-commercial research only), sha256 ")
+    trained = bundle.Bundle(tmp_path / "model").model.get_layer("backbone")
+    for layer in trained.layers:
+        for weight in layer.trainable_weights:
+            np.testing.assert_array_equal(weight, layers[_published(layer.name)][weight.name], err_msg=weight.path)

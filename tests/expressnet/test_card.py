@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from expressnet import card, storage
+from expressnet import bootstrap, card, storage
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def test_it_has_all_that_a_reader_must_know(facts):
     text, evaluation = _card(facts), facts[0]
     for title in ("Figures", "Data", "Protocol", "Backbone", "Intended use", "What it must not be used for", "Limits"):
         assert f"\n## {title}\n" in text
-    assert f"| accuracy | {card.interval(evaluation['metrics']['accuracy'])} |" in text
+    assert f"| accuracy | {bootstrap.shown(evaluation['metrics']['accuracy'])} |" in text
     assert "Licence: ours." in text
     assert "trained from scratch" in text
     assert "Art. 5(1)(f)" in text

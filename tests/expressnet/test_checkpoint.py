@@ -1,4 +1,6 @@
+import errno
 import shutil
+import subprocess
 import sys
 
 import keras
@@ -26,7 +28,7 @@ def _fill(model, value):
 
 
 def _state(step):
-    return State(epoch=1, step=step, running={"loss": 0.1 + step}, history=[{"epoch": 1, "loss": 1 / 3}], best_epoch=1,
+    return State(epoch=1, step=step, running={"loss": 0.1 + step}, history=[{"loss": 1 / 3, "epoch": 1}], best_epoch=1,
                  best_score=0.5, best_weights=[np.full(2, step, np.float32)], metrics=[np.float32(step)])  # fmt: skip
 
 
@@ -50,9 +52,37 @@ def test_everything_comes_back_bit_by_bit(model, saved):
     assert {float(np.unique(value)[0]) for value in checkpoint.values(checkpoint._variables(model))} == {2.0}
     expected = _state(2)
     assert (state.epoch, state.step, state.running, state.history) == (1, 2, expected.running, expected.history)
+    assert list(state.history[0]) == ["loss", "epoch"]  # the columns of history.csv
     assert (state.best_epoch, state.best_score) == (1, 0.5)
     np.testing.assert_array_equal(state.best_weights, expected.best_weights)
     np.testing.assert_array_equal(state.metrics, expected.metrics)
+
+
+_SAVE_ON_A_FULL_DISK = """
+import resource, signal, sys
+import keras
+from expressnet.checkpoint import Checkpoints, State
+
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+model.compile(keras.optimizers.Adam(), "mse")
+model.optimizer.build(model.trainable_variables)
+checkpoints = Checkpoints(sys.argv[1], sys.argv[2])
+# No file grows beyond 100 bytes: what a write meets then is an OSError, as on a full disk.
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    checkpoints.save(model, State(epoch=9))
+except OSError as error:
+    sys.exit(error.errno)
+"""
+
+
+def test_a_state_that_cannot_be_written_leaves_the_ones_before(model, saved):
+    before = _files(saved)
+    command = [sys.executable, "-c", _SAVE_ON_A_FULL_DISK, str(saved.folder.parent), KEY]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == errno.EFBIG
+    assert _files(saved) == before
+    assert saved.restore(model).step == 2
 
 
 def test_the_same_state_is_the_same_bytes(model, saved, tmp_path):

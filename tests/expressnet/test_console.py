@@ -56,6 +56,12 @@ def test_every_stage_of_a_run_has_its_own_entry(run_dir):
     assert sorted(path.name for path in (run_dir / "journal").iterdir()) == ["ingest.json", "validate.json"]
 
 
+def test_the_folder_of_a_run_on_a_cluster_holds_an_id_that_only_the_pod_knows(monkeypatch):
+    monkeypatch.setenv(console.RUN_DIR_VARIABLE, "/workspace/runs/${EXPRESSNET_RUN_ID}")
+    monkeypatch.setenv("EXPRESSNET_RUN_ID", "0f3c")
+    assert str(console.run_dir()) == "/workspace/runs/0f3c"
+
+
 def test_outside_a_run_no_journal_is_written(tmp_path, monkeypatch):
     monkeypatch.delenv(console.RUN_DIR_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -36,6 +36,12 @@ def test_the_saved_model_takes_pixels_and_answers_like_the_model(exported, image
     assert [name.decode() for name in answer["class"].numpy()] == [loaded.classes[best] for best in expected.argmax(1)]
 
 
+def test_the_tflite_model_takes_pixels_and_answers_like_the_model(exported, images):
+    model_dir, out_dir, _ = exported
+    answer = export.run_tflite((out_dir / export.TFLITE_FILE).read_bytes(), images)
+    np.testing.assert_allclose(answer, bundle.Bundle(model_dir).predict(images).probabilities, atol=1e-5)
+
+
 def test_the_report_says_what_was_exported_and_how_close_it_is(exported):
     model_dir, out_dir, report = exported
     assert json.loads((out_dir / export.INFO_FILE).read_text()) == report

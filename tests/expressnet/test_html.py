@@ -15,8 +15,26 @@ EVIL = "<script>alert('a & \"b\"')</script>"
         html.paragraph(EVIL),
         html.table([EVIL], [[EVIL]]),
         html.png(b"", EVIL),
+        html.heat_table(EVIL, [EVIL], [EVIL], [[0.5]], [[EVIL]]),
+        html.cards([(EVIL, EVIL, EVIL)]),
+        html.contents({EVIL: EVIL}),
+        html.notice(EVIL),
+        html.subsection(EVIL),
+        html.pictures([("", EVIL)]),
     ],
-    ids=["page", "section", "paragraph", "table", "png"],
+    ids=[
+        "page",
+        "section",
+        "paragraph",
+        "table",
+        "png",
+        "heat table",
+        "cards",
+        "contents",
+        "notice",
+        "subsection",
+        "pictures",
+    ],
 )
 def test_text_from_data_is_escaped(rendered):
     assert "<script" not in rendered
@@ -40,6 +58,13 @@ def test_a_table_has_one_row_for_each_row_and_a_header_cell_for_each_name():
     rendered = html.table(["class", "examples"], [("happy", 2), ("sad", 1)])
     assert re.findall(r"<th[^>]*>(\w+)</th>", rendered) == ["class", "examples"]
     assert re.findall(r"<td>(\w+)</td>", rendered) == ["happy", "2", "sad", "1"]
+
+
+def test_a_share_is_a_colour_within_its_bounds():
+    rendered = html.heat_table("", ["a", "b", "c"], ["r"], [[0.25, -1.0, 7.0]], [["1", "2", "3"]])
+    assert re.findall(r"--share:([0-9.]+)", rendered) == ["0.250", "0.000", "1.000"]
+    assert rendered.count('scope="col"') == 4
+    assert rendered.count('scope="row"') == 1
 
 
 def test_a_page_asks_nobody_for_anything():

@@ -2,18 +2,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    log_loss,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 
-from expressnet import metrics
+from expressnet import config, metrics
 
 FIGURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "precision", "recall", "f1")
 
 
 def _intervals(labels, predicted, groups=None, num_classes=3, num_resamples=500, confidence=0.95, seed=0):
     groups = np.arange(len(labels)) if groups is None else groups
-    return metrics.with_intervals(
-        labels, predicted, groups, num_classes, num_resamples=num_resamples, confidence=confidence, seed=seed
-    )
+    settings = config.EvaluateConfig(num_resamples=num_resamples, confidence=confidence, seed=seed)
+    return metrics.with_intervals(labels, np.eye(num_classes)[predicted], groups, settings)
 
 
 def _noisy_predictions(count, seed=0, num_classes=3, error_rate=0.3):
@@ -41,6 +46,26 @@ def test_three_classes_by_hand_one_never_predicted_one_never_present():
     np.testing.assert_allclose(found["recall"], [0.5, 0, 0])
     np.testing.assert_allclose(found["f1"], [2 / 3, 0, 0])
     np.testing.assert_allclose(found["macro_recall"], 0.5 / 3)
+
+
+def test_one_vs_rest_and_balanced_accuracy_by_hand():
+    found = metrics.from_confusion(np.array([[1, 1, 0], [0, 0, 0], [0, 2, 0]]))
+    # Class 0: one of four is wrong. Class 1: three were called so wrongly. Class 2: two were not found.
+    np.testing.assert_allclose(found["one_vs_rest_accuracy"], [3 / 4, 1 / 4, 2 / 4])
+    np.testing.assert_allclose(found["balanced_accuracy"], (0.5 + 0) / 2)  # class 1 does not occur
+
+
+def test_figures_of_probabilities_are_those_of_scikit_learn():
+    noise = np.random.default_rng(5)
+    labels, probabilities = noise.integers(0, 5, 400), noise.dirichlet(np.ones(5), 400)
+    found = metrics.with_intervals(labels, probabilities, np.arange(400), config.EvaluateConfig(num_resamples=100))
+    assert found["roc_auc"]["value"] == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
+    assert found["log_loss"]["value"] == pytest.approx(log_loss(labels, probabilities))
+    predicted = probabilities.argmax(axis=1)
+    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, predicted))
+    for name in ("roc_auc", "log_loss", "roc_auc_by_class"):
+        low, value, high = (np.array(found[name][key]) for key in ("low", "value", "high"))
+        assert ((low < value) & (value < high)).all()
 
 
 def test_many_confusions_at_once_are_each_one_alone():

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from benchmarks import object_store
-from expressnet import bundle, config, devices, fitting, optimizers, train
+from expressnet import bundle, config, devices, fitting, manifest, metrics, optimizers, pixels, train
 from expressnet.sources import bucket
 
 _TRAIN = """
@@ -57,8 +57,6 @@ def test_the_saved_epoch_is_the_best_by_the_selection_figure(trained):
 
 
 def test_the_reloaded_model_computes_what_was_measured(trained, crops_and_split):
-    from expressnet import manifest, metrics, pixels
-
     folder, report = trained
     rows = manifest.read(crops_and_split[1]).query("split == 'val'")
     model = bundle.Bundle(folder)
@@ -217,33 +215,44 @@ def test_the_learning_rate_follows_its_schedule(schedule, rates):
 
 
 _TRAIN_ON_DEVICES = """
-import dataclasses, sys
+import dataclasses, json, sys
 import tensorflow as tf
-count = int(sys.argv.pop())
+count, changes = map(json.loads, sys.argv[-2:])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 from expressnet import config, train
 from expressnet.model import presets
-# Replicas draw dropout of their own, so that only a network without it is the same for any number of them.
+# Replicas draw dropout of their own, and so does XLA, so that only a network without it is the same for all of them.
 presets.PRESETS["tiny"] = dataclasses.replace(presets.TINY, conv_dropout=0.0, feature_dropout=0.0)
 settings = dataclasses.replace(
-    config.recipe("tiny", seed=1, epochs=4), batch_size=8, augment=config.AugmentConfig(), learning_rate=1e-3
+    config.recipe("tiny", seed=1, epochs=5), batch_size=8, augment=config.AugmentConfig(), learning_rate=1e-3,
+    class_weights=1.0, **changes,
 )
-train.run(*sys.argv[1:], settings)
+train.run(*sys.argv[1:-2], settings)
 """
 
 
-def _train_on(count, crops_and_split, folder):
+def _train_on(count, crops_and_split, folder, **changes):
     command = [sys.executable, "-c", _TRAIN_ON_DEVICES, *crops_and_split, str(folder / "model"), str(folder / "work")]
     return subprocess.run(
-        [*command, str(count)], env=_ENVIRONMENT, capture_output=True, text=True, check=True, timeout=600
-    )
+        [*command, str(count), json.dumps(changes)], env=_ENVIRONMENT, capture_output=True, text=True, check=True,
+        timeout=600,
+    )  # fmt: skip
+
+
+def _with_a_rare_class(crops_and_split, folder):
+    """Returns the same crops and a split that trains on a third of one class."""
+    shutil.copytree(crops_and_split[1], folder)
+    frame = manifest.read(folder)
+    rare = frame.index[(frame["split"] == "train") & (frame["label"] == "sad")]
+    frame.loc[rare[len(rare) // 3 :], "split"] = "dropped"
+    manifest.write(frame, folder, manifest.SPLIT)
+    return crops_and_split[0], str(folder)
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_any_number_of_devices_trains_the_same_network_and_saves_what_was_measured(crops_and_split, tmp_path, count):
-    from expressnet import manifest, metrics, pixels
-
+    crops_and_split = _with_a_rare_class(crops_and_split, tmp_path / "split")
     _train_on(1, crops_and_split, tmp_path / "one")
     done = _train_on(count, crops_and_split, tmp_path / "many")
     assert f"batch 8: {8 // count} on each of CPU:0, CPU:1" in done.stdout
@@ -252,7 +261,7 @@ def test_any_number_of_devices_trains_the_same_network_and_saves_what_was_measur
         np.testing.assert_allclose(many[name], expected, atol=1e-4, err_msg=name)
     histories = [pd.read_csv(tmp_path / name / "model/history.csv") for name in ("one", "many")]
     pd.testing.assert_frame_equal(*histories, atol=1e-3)
-    assert len(histories[0]) == 4  # of 5 steps
+    assert len(histories[0]) == 5  # of 4 steps
     report = json.loads((tmp_path / "many/model/provenance.json").read_text())["training"]
     rows = manifest.read(crops_and_split[1]).query("split == 'val'")
     model = bundle.Bundle(tmp_path / "many/model")
@@ -260,6 +269,13 @@ def test_any_number_of_devices_trains_the_same_network_and_saves_what_was_measur
     figures = metrics.headline(manifest.class_indices(rows, model.classes), prediction.probabilities)
     # With unsynchronised BatchNorm the reloaded model is another one than was measured.
     assert figures["loss"] == pytest.approx(report["selection_loss"], rel=1e-4)
+
+
+def test_xla_trains_the_same_network(crops_and_split, tmp_path):
+    for name, xla in (("compiled", True), ("not", False)):
+        _train_on(1, crops_and_split, tmp_path / name, xla=xla, epochs=2)
+    histories = [pd.read_csv(tmp_path / name / "model/history.csv") for name in ("compiled", "not")]
+    pd.testing.assert_frame_equal(*histories, atol=1e-3)
 
 
 def test_a_batch_that_cannot_be_divided_equally_is_refused(crops_and_split, tmp_path, monkeypatch):

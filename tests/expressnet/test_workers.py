@@ -10,6 +10,7 @@ import time
 import pytest
 
 from expressnet import workers
+from expressnet.worker_process import Job
 
 LIMITS = {"num_workers": 2, "timeout_s": 20.0}
 
@@ -17,6 +18,7 @@ LIMITS = {"num_workers": 2, "timeout_s": 20.0}
 PARENT = """
 import multiprocessing, time
 from expressnet import workers
+from expressnet.worker_process import Job
 
 if __name__ == "__main__":
     for _ in workers.run(time.sleep, iter([0, 0] + [60] * 8), num_workers=2, timeout_s=60, chunk=1):
@@ -196,3 +198,13 @@ def test_there_is_at_least_one_cpu_and_not_more_than_the_machine_has():
 )
 def test_a_process_is_started_for_as_many_tasks_as_are_worth_it(num_tasks, most, expected):
     assert workers.useful(num_tasks, each=50, most=most) == expected
+
+
+@pytest.mark.parametrize(("task", "reason"), [("abort", workers.DIED), ("loop", workers.TOOK_TOO_LONG)])
+def test_a_standby_answers_again_after_a_task_that_ended_its_process(task, reason):
+    standby = workers.Standby(Job(_misbehave, None, (), 0.5, None))
+    assert [standby.ask(one) for one in ("a", task, "b")] == ["A", workers.Failure(reason), "B"]
+    with pytest.raises(KeyError, match="the task's own error"):
+        standby.ask("raise")
+    standby.stop()
+    assert multiprocessing.active_children() == []

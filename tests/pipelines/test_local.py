@@ -64,6 +64,20 @@ def test_the_report_is_one_file_that_asks_for_nothing(finished):
     assert len(page) < 3_000_000
 
 
+def test_the_matrix_repeats_the_evaluation_where_model_and_test_split_belong_together(finished, tmp_path):
+    out, _ = finished
+    command = [sys.executable, "-m", "pipelines", "matrix", "expressnet-demo", "--out", str(out), "--to", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (cell,) = json.loads((tmp_path / "matrix.json").read_text())["cells"]
+    evaluated = _summary(out)["stages"]["evaluate"]["report"]
+    assert (cell["num_rows"], cell["num_seen"], cell["own_split_known"]) == (evaluated["num_test"], 0, True)
+    for name in ("accuracy", "macro_f1"):
+        found = {"value": evaluated[name], "low": evaluated[f"{name}_low"], "high": evaluated[f"{name}_high"]}
+        assert cell[name] == pytest.approx(found, abs=1e-6)
+    assert "not known" not in (tmp_path / "matrix.html").read_text().lower()
+
+
 def test_a_second_run_does_nothing_twice(finished):
     out, _ = finished
     models = registry.Registry(out)

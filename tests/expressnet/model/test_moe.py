@@ -55,6 +55,18 @@ def test_an_even_load_costs_the_weight_and_a_full_one_as_many_times_as_there_are
     assert layer.losses == []
 
 
+@pytest.mark.parametrize(
+    ("without", "expected"),
+    # GATES without one of them, scaled to sum to 1; the best two of the rest answer.
+    [(0, (0.5 * 1 + 0.3 * 10) / 0.85), (1, (0.15 * 100 + 0.3 * 10) / 0.5), (3, (0.5 * 1 + 0.15 * 100) / 0.7)],
+)
+def test_without_an_expert_the_best_of_the_others_answer(without, expected):
+    mixture, gates = _constant_layer(2)(np.ones((1, 3), "float32"), without=without)
+    np.testing.assert_allclose(mixture, [[expected]], rtol=1e-5)
+    assert float(gates[0, without]) == 0
+    np.testing.assert_allclose(np.sum(gates), 1, rtol=1e-6)
+
+
 def test_negative_strengths_are_refused():
     with pytest.raises(ValueError, match="must not be negative; got -1.0 and 0.0"):
         moe.TopKMixtureOfExperts(units=1, gate_noise=-1.0)

@@ -1,0 +1,20 @@
+from kfp import dsl
+
+from components import _images
+
+
+@dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
+def predict(
+    input_uri: str, workspace: str, model: str, version: str, gallery: bool, predictions: dsl.Output[dsl.Dataset]
+):
+    """Predicts one face of every photograph with a registered model."""
+    from expressnet import config, console
+
+    with console.stage("predict", "Predicting with a registered model") as journal:
+        from expressnet import predict
+
+        settings = config.PredictConfig(model=model, version=version, gallery=gallery)
+        report = predict.run(input_uri, workspace, settings)
+        journal.update(report)
+    predictions.uri = report["path"]
+    predictions.metadata.update(report)

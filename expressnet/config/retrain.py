@@ -1,0 +1,64 @@
+"""The settings of retraining: the stages decide and drift."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from expressnet.config.base import require
+
+DRIFT_ANSWERS = ("go", "stop")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RetrainConfig:
+    """When the champion is trained anew.
+
+    Attributes:
+        min_new: fewest images that must have come, gone or changed their label; -1 for `min_share` of the champion's
+            images, `min_count` at least; 0 for any change of the data. Another code or other settings are always
+            enough.
+        min_share: see there, 0..1.
+        min_count: see there.
+        warm_start: whether the training starts from the champion's weights.
+    """
+
+    min_new: int = -1
+    min_share: float = 0.05
+    min_count: int = 50
+    warm_start: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.min_new >= -1, "min_new", "a number of images, or -1 for a share of them", self.min_new)
+        require(0 <= self.min_share <= 1, "min_share", "in [0, 1]", self.min_share)
+        require(self.min_count >= 0, "min_count", "0 or more", self.min_count)
+
+    def needed(self, num_examples: int) -> int:
+        """Returns how many images must have changed where the champion's data set has `num_examples`."""
+        return self.min_new if self.min_new >= 0 else max(self.min_count, math.ceil(self.min_share * num_examples))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DriftConfig:
+    """When new photographs are said to be of another kind than those that the champion was made of.
+
+    Attributes:
+        on_drift: `go` trains on and tells; `stop` ends the run where a drift was seen twice in a row.
+        sample: most new crops that the champion predicts.
+        alpha: an alarm needs a p-value below this, after the correction for all figures.
+        min_psi: and a population stability index of at least this; 0.2 is usually called a large shift.
+        num_bins: of a number's index, with equally many of the champion's images in each.
+    """
+
+    on_drift: str = "go"
+    sample: int = 512
+    alpha: float = 0.01
+    min_psi: float = 0.2
+    num_bins: int = 10
+
+    def __post_init__(self) -> None:
+        require(self.on_drift in DRIFT_ANSWERS, "on_drift", f"one of {', '.join(DRIFT_ANSWERS)}", self.on_drift)
+        require(self.sample >= 1, "sample", "at least 1", self.sample)
+        require(0 < self.alpha < 1, "alpha", "in (0, 1)", self.alpha)
+        require(self.min_psi >= 0, "min_psi", "0 or more", self.min_psi)
+        require(self.num_bins >= 2, "num_bins", "at least 2", self.num_bins)

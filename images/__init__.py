@@ -1,0 +1,1 @@
+"""The container images of the components, and what builds them (`make images`)."""

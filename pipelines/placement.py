@@ -1,0 +1,94 @@
+"""Puts the tasks of a graph where a profile says; the graph itself is the one that runs on a laptop."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from kfp import dsl, kubernetes
+from kfp.dsl import pipeline_context
+
+from expressnet import console
+from pipelines import images
+from pipelines.profiles import Pool, Profile
+
+STAGE_LABEL, CLASS_LABEL = "expressnet/stage", "expressnet/step-class"
+_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_RUN_ID = "EXPRESSNET_RUN_ID"
+
+
+def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool = True) -> Any:
+    """Returns the pipeline with every task placed, and none of them reused where `cache` is False.
+
+    The function behind `pipeline` is traced once more. Images are set on the tasks and not read where a component
+    is defined: a local run needs no lock, and one process can compile for two profiles.
+
+    Raises:
+        images.ImageError: an image has no digest and `allow_tags` is False.
+        ValueError: the graph nests another pipeline, whose tasks are out of reach.
+    """
+    graph = pipeline.pipeline_func
+
+    @functools.wraps(graph)
+    def everywhere(*arguments: Any, **named: Any) -> Any:
+        outputs = graph(*arguments, **named)
+        for task in pipeline_context.Pipeline.get_default_pipeline().tasks.values():
+            if task.container_spec is None:
+                raise ValueError(
+                    f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
+                )
+            place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags))
+            if not cache:
+                task.set_caching_options(False)
+        return outputs
+
+    return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
+
+
+def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
+    """Gives one task its image, node, resources, workspace, retries and timeout."""
+    stage = task.component_spec.name
+    step = profile.step(stage)
+    step_class = images.step_class(task.container_spec.image)
+    task.set_container_image(image)
+    task.set_cpu_request(step.cpu).set_cpu_limit(step.cpu_limit)
+    task.set_memory_request(step.memory).set_memory_limit(step.memory_limit)
+    # Argo ends attempts and gives up at this time after the first one began; Kubeflow's default is an hour, which
+    # would leave a training of a day without a second attempt.
+    task.set_retry(step.retries, f"{step.backoff_s}s", float(step.backoff_factor), f"{step.longest_s}s")
+    kubernetes.set_timeout(task, step.timeout_s)
+    kubernetes.mount_pvc(task, profile.workspace_claim, profile.workspace_path)
+    kubernetes.add_pod_label(task, STAGE_LABEL, stage)
+    kubernetes.add_pod_label(task, CLASS_LABEL, step_class)
+    _place_on(task, profile.pools[step.pool])
+    # The journal of a run lies below its id, which only the pod knows; Kubernetes puts variables of fields behind
+    # plain ones and so can't expand one in the other: `expressnet.console` does.
+    kubernetes.use_field_path_as_env(task, _RUN_ID, "metadata.labels['pipeline/runid']")
+    task.set_env_variable(console.RUN_DIR_VARIABLE, f"{profile.workspace_path}/runs/${{{_RUN_ID}}}")
+    task.set_env_variable("PYTHONUNBUFFERED", "1")
+    if profile.registry_uri and step_class != "data":
+        task.set_env_variable("MLFLOW_TRACKING_URI", profile.registry_uri)
+
+
+def _place_on(task: dsl.PipelineTask, pool: Pool) -> None:
+    for label, value in pool.node_selector.items():
+        kubernetes.add_node_selector(task, label, value)
+    if pool.affinity:
+        kubernetes.add_node_affinity(task, match_expressions=[dict(rule) for rule in pool.affinity])
+    for toleration in pool.tolerations:
+        kubernetes.add_toleration(task, **toleration)
+    if pool.queue:
+        kubernetes.add_pod_label(task, _QUEUE_LABEL, pool.queue)
+    if pool.accelerator:
+        task.set_accelerator_type(pool.accelerator.resource).set_accelerator_limit(pool.accelerator.count)
+    if pool.shared_memory:
+        kubernetes.empty_dir_mount(
+            task, volume_name="shm", mount_path="/dev/shm", medium="Memory", size_limit=pool.shared_memory
+        )
+
+
+def service_account(pipeline: Any, profile: Profile) -> str:
+    """Returns the account of a run: Kubeflow knows one a run, so the one that the most trusted step needs."""
+    executors = pipeline.pipeline_spec.deployment_spec["executors"].values()
+    classes = {images.step_class(executor["container"]["image"]) for executor in executors}
+    return profile.service_accounts[max(classes, key=images.STEP_CLASSES.index)]

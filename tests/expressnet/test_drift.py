@@ -1,0 +1,82 @@
+"""New photographs against a trained champion; here they are its own crops under other names."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from expressnet import drift, manifest, storage
+from expressnet.config import DriftConfig
+
+DIGEST = "d" * 64  # of the champion's data set
+
+
+@pytest.fixture
+def workspace(champion, crops_and_split, tmp_path):
+    """The champion's workspace with its data set, and the champion's version."""
+    folder = shutil.copytree(champion[0], tmp_path / "out", ignore=shutil.ignore_patterns("mlartifacts"))
+    (folder / "datasets" / DIGEST).mkdir(parents=True)
+    shutil.copy(f"{crops_and_split[0]}/{manifest.FILE_NAME}", folder / "datasets" / DIGEST)
+    return folder, champion[1]
+
+
+def _grown(crops_and_split, folder, digest, **changes):
+    """Crops of a data set that has every image of the champion's twice, the second time with `changes`."""
+    shutil.copytree(crops_and_split[0], folder)
+    rows = manifest.read(folder)
+    new = rows.assign(sha256=["0" + sha256[1:] + digest[0] for sha256 in rows["sha256"]], **changes)
+    manifest.write(pd.concat([rows, new], ignore_index=True), folder, manifest.CROPPED)
+    info = storage.read_json(folder / "crops.json")
+    storage.write_json(folder / "crops.json", info | {"dataset": info["dataset"] | {"dataset_digest": digest}})
+    return folder
+
+
+def _look(faces, workspace, name, **config):
+    folder, version = workspace
+    return drift.run(str(faces), str(folder / name), str(folder), version, DriftConfig(**config))
+
+
+def test_more_of_the_same_is_no_drift_and_the_report_has_the_figures(crops_and_split, workspace, tmp_path):
+    report = _look(_grown(crops_and_split, tmp_path / "faces", "e" * 64), workspace, "look")
+    assert "72 new images, 10 figures compared" in report["verdict"]
+    assert report["verdict"].endswith("no large shift")
+    assert (report["alarms"], report["num_new"]) == ("", 72)
+    assert report["psi_brightness"] == report["psi_class"] == 0
+    page = (workspace[0] / "look" / drift.REPORT_FILE).read_text()
+    for name in ("face found", "predicted class", "confidence", "cnn expert", "Not seen is what leaves"):
+        assert name in page
+
+
+def test_one_alarm_alone_decides_nothing_and_the_second_in_a_row_stops(crops_and_split, workspace, tmp_path):
+    bright = {"brightness": 250.0}
+    one, two, three = (_grown(crops_and_split, tmp_path / digest, digest * 64, **bright) for digest in "abc")
+    report = _look(one, workspace, "1", on_drift="stop")
+    assert (report["alarms"], report["repeated_alarms"]) == ("brightness", "")
+    assert "one alarm alone decides nothing" in report["verdict"]
+    again = _look(one, workspace, "2", on_drift="stop")
+    assert again == report
+    with pytest.raises(ValueError, match=r"ON_DRIFT=stop: .*data in a row: brightness.*ON_DRIFT=go trains"):
+        _look(two, workspace, "3", on_drift="stop")
+    assert (workspace[0] / "3.failed" / drift.REPORT_FILE).exists()
+    assert not (workspace[0] / "3").exists()
+    told = _look(three, workspace, "4")
+    assert told["repeated_alarms"] == "brightness"
+
+
+def test_without_new_images_or_without_a_champion_there_is_nothing_to_compare(crops_and_split, workspace):
+    folder, version = workspace
+    report = _look(crops_and_split[0], workspace, "look")
+    assert (report["verdict"], report["num_new"]) == (f"no image that {version} was not made of", 0)
+    first = drift.run(crops_and_split[0], str(folder / "first"), str(folder), "", DriftConfig())
+    assert first["verdict"] == "no champion to compare with"
+
+
+def test_what_cannot_be_compared_is_said(crops_and_split, workspace, tmp_path):
+    shutil.rmtree(workspace[0] / "datasets" / DIGEST)
+    faces = _grown(crops_and_split, tmp_path / "faces", "e" * 64)
+    info = storage.read_json(faces / "crops.json")
+    storage.write_json(faces / "crops.json", info | {"config": info["config"] | {"margin": 0.3}})
+    report = _look(faces, workspace, "look")
+    assert "144 new images, 1 figures compared" in report["verdict"]
+    assert "The champion's data are gone" in report["verdict"]
+    assert "cut in another way" in report["verdict"]

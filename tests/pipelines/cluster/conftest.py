@@ -1,0 +1,37 @@
+"""A clean environment, and the stand-in endpoint that it names."""
+
+import functools
+import os
+
+import pytest
+
+from expressnet import code
+from pipelines import images
+from pipelines.cluster import client, confidential, runs
+from tests.pipelines.cluster import stand_in
+
+# The code does not change while the tests run, and reading it is most of what compiling costs.
+DIGEST = functools.cache(code.digest)
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path, monkeypatch):
+    """Nothing of the machine's own settings, and no waiting."""
+    for name in [name for name in os.environ if name.startswith("EXPRESSNET_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ALLOW_TAGS", "1")
+    monkeypatch.setenv("EXPRESSNET_PROFILE", "cpu")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(images, "LOCK", tmp_path / "images.lock.json")
+    monkeypatch.setattr(code, "digest", DIGEST)
+    monkeypatch.setattr(client, "WAITS_S", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(runs, "POLL_S", 0.001)
+    monkeypatch.setattr(confidential, "_remembered", set())
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    """A stand-in for Kubeflow Pipelines."""
+    with stand_in.running() as found:
+        monkeypatch.setenv("EXPRESSNET_HOST", found.url)
+        yield found
