@@ -19,11 +19,10 @@ def objection(lacking: Sequence[str], real_faces: bool, promote_with: str, confi
         config: the intended use and the jurisdiction.
     """
     if lacking:
-        return f"registered, not promoted: the model card is incomplete, it lacks {', '.join(lacking)}"
+        return f"the model card is incomplete, it lacks {', '.join(lacking)}"
     if real_faces and not config.intended_use.strip():
-        return f"registered, not promoted: intended use is missing; {promote_with}"
-    refused = uses.objection(config.intended_use, config.jurisdiction)
-    return f"registered, not promoted: {refused}" if refused else ""
+        return f"intended use is missing; {promote_with}"
+    return uses.objection(config.intended_use, config.jurisdiction)
 
 
 def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> tuple[bool, str]:

@@ -61,7 +61,7 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
                        evidence=decision)  # fmt: skip
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / DECISION_FILE, decision)
-    console.say(f"{'PROMOTED' if decision['promoted'] else 'not promoted'}: {decision['reason']}")
+    console.say(f"{'PROMOTED' if decision['promoted'] else 'registered, not promoted'}: {decision['reason']}")
     return decision
 
 

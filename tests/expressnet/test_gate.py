@@ -66,7 +66,7 @@ def test_the_images_that_a_gain_needs_grow_with_its_square():
 def test_what_forbids_a_promotion_whatever_the_figures(lacking, real_faces, use, said):
     objection = gate.objection(lacking, real_faces, "make promote VERSION=v", PromoteConfig(intended_use=use))
     assert said in objection
-    assert objection.startswith("registered, not promoted: ") == bool(said)
+    assert bool(objection) == bool(said)
 
 
 def test_a_class_that_surely_lost_too_much_stops_it_and_one_that_may_have_does_not():

@@ -134,7 +134,7 @@ def test_the_same_model_again_is_a_no_op(registered, trained, evaluated):
 
 
 def test_what_a_killed_call_left_is_removed_by_the_next(workspace, client, trained, evaluated):
-    with pytest.raises(MlflowException, match="no number"):
+    with pytest.raises((MlflowException, TypeError), match="no number|must be real number"):
         registry.Registry(workspace).register(
             "expressnet-folder", "20260101-00000000", trained[1]["model_digest"], {"model": trained[0]},
             params={}, metrics={"accuracy": "no number"}, tags={},
@@ -268,8 +268,7 @@ def test_a_model_of_real_faces_is_not_promoted_without_a_use(workspace, trained,
     decision = _promote(workspace, report["version"])
     assert (decision["promoted"], decision["reason"]) == (
         False,
-        "registered, not promoted: intended use is missing; "
-        f'make promote VERSION={report["version"]} INTENDED_USE="..."',
+        f'intended use is missing; make promote VERSION={report["version"]} INTENDED_USE="..."',
     )
     assert registry.Registry(workspace).champion(report["model_name"]) is None
     assert _promote(workspace, report["version"], intended_use="counting smiles of visitors")["promoted"]
@@ -292,7 +291,7 @@ def test_an_incomplete_card_is_not_promoted(workspace, trained, evaluated):
     report = _register(workspace, model_dir, evaluated[0])
     decision = _promote(workspace, report["version"])
     assert (decision["promoted"], decision["reason"]) == (
-        False, "registered, not promoted: the model card is incomplete, it lacks licence",
+        False, "the model card is incomplete, it lacks licence",
     )  # fmt: skip
 
 
