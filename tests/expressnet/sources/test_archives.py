@@ -2,6 +2,7 @@ import gzip
 import shutil
 import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -72,8 +73,13 @@ def test_a_bomb_is_refused_with_little_work_and_memory(tmp_path, title):
 
 def test_the_members_of_the_overlapping_bomb_would_all_be_sound(tmp_path):
     (tmp_path / "bomb.zip").write_bytes(BOMBS["zip of overlapping members"])
+    data = (tmp_path / "bomb.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "bomb.zip") as archive:
-        assert archive.testzip() is None
+        for entry in archive.infolist():  # not `testzip`, which refuses overlapping members itself in newer Pythons
+            name_bytes, extra_bytes = struct.unpack_from("<HH", data, entry.header_offset + 26)
+            start = entry.header_offset + 30 + name_bytes + extra_bytes
+            content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start : start + entry.compress_size])
+            assert (len(content), zlib.crc32(content)) == (entry.file_size, entry.CRC)
         assert sum(entry.file_size for entry in archive.infolist()) > 10_000 * (tmp_path / "bomb.zip").stat().st_size
 
 
