@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from expressnet import console, html, manifest, pixels, registry, shifts, storage
+from expressnet import console, html, manifest, pixels, registry, sealed, shifts, storage
 from expressnet.config.retrain import DriftConfig
 
 RESULT_FILE, REPORT_FILE = "drift.json", "report.html"
@@ -32,7 +32,7 @@ class _Champion(NamedTuple):
     version: str
     folder: Path
     provenance: dict[str, Any]
-    predictions: pd.DataFrame
+    predictions: pd.DataFrame | None
 
 
 def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: DriftConfig) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
 
     Raises:
         ValueError: `on_drift` is stop and an alarm counts. The page lies in `out_dir`.failed then.
-        sealed.DamagedError: a file of the champion is not what was registered.
+        sealed.DamagedError: a file of the champion's model is not what was registered.
     """
     info = storage.read_json(Path(faces_dir) / "crops.json")
     model_name = f"expressnet-{info['dataset']['dataset_id']}"
@@ -61,7 +61,7 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
     remarks: list[str] = []
     num_new = 0
     if champion:
-        known = _read_champion(registry.Registry(workspace), champion, model_name)
+        known = _read_champion(registry.Registry(workspace), champion, model_name, remarks)
         new, before = _new_rows(manifest.read(faces_dir), Path(workspace), known, remarks)
         num_new = len(new)
         if num_new:
@@ -79,11 +79,15 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
             "num_new": num_new, **{f"psi_{one.name.replace(' ', '_')}": one.psi for one in shiftings}}  # fmt: skip
 
 
-def _read_champion(models: registry.Registry, version_name: str, model_name: str) -> _Champion:
+def _read_champion(models: registry.Registry, version_name: str, model_name: str, remarks: list[str]) -> _Champion:
     version = models.version(version_name, model_name)
     folder = models.model_dir(version.run_id)
-    return _Champion(version.name, folder, storage.read_json(folder / "provenance.json"),
-                     models.evaluation(version.run_id)[1])  # fmt: skip
+    try:
+        predictions = models.evaluation(version.run_id)[1]
+    except sealed.DamagedError as error:  # `forget` erases rows of it, too
+        predictions = None
+        remarks.append(f"What the champion said on its test split can't be known, so it is not compared: {error}")
+    return _Champion(version.name, folder, storage.read_json(folder / "provenance.json"), predictions)
 
 
 def _new_rows(
@@ -103,10 +107,11 @@ def _pairs(
     workspace: str, config: DriftConfig, remarks: list[str],
 ) -> Pairs:  # fmt: skip
     """Returns what is compared."""
+    pairs = _paired(_looks(before), _looks(new)) if before is not None else {}
     tested = champion.predictions
-    pairs = _paired({"face found": tested["face_found"].to_numpy()}, {"face found": new["face_found"].to_numpy()})
-    if before is not None:
-        pairs |= _paired(_looks(before), _looks(new))
+    if tested is None:
+        return pairs
+    pairs |= _paired({"face found": tested["face_found"].to_numpy()}, {"face found": new["face_found"].to_numpy()})
     if storage.read_json(champion.folder / "preprocess.json")["crop"] != info["config"]:
         remarks.append("The champion wants faces that are cut in another way, so its answers are not compared")
         return pairs

@@ -11,8 +11,6 @@ from expressnet import config, datasets, storage
 from pipelines import catalog, local, matrix, models, predicting
 from pipelines.cluster.commands import add_commands, add_compile
 
-_OF_RETRAIN = ("min_new", "warm_start", "on_drift")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 1 failed, 2 wrong arguments."""
@@ -149,9 +147,7 @@ def _run(options: argparse.Namespace) -> int:
     options.licence_accepted = _accepts_licence(options)
     other = ("command", "pipeline", "out")
     arguments = {name: value for name, value in vars(options).items() if name not in other}
-    if options.pipeline != "retrain" and (given := [name for name in _OF_RETRAIN if name in arguments]):
-        named = ", ".join(name.upper() for name in given)
-        raise local.RunError(f"{named} belongs to PIPELINE=retrain; got PIPELINE={options.pipeline}.")
+    catalog.require_known(options.pipeline, arguments)
     if arguments["data_uri"] and "://" not in arguments["data_uri"]:
         arguments["data_uri"] = str(Path(arguments["data_uri"]).expanduser().absolute())
     if arguments["backbone_weights"] and "://" not in arguments["backbone_weights"]:

@@ -72,7 +72,9 @@ def parameters_of(options: argparse.Namespace, found: settings.Settings, profile
 
     Raises:
         ClusterError: a path is one of this machine.
+        RunError: an option belongs to another pipeline.
     """
+    catalog.require_known(options.pipeline, vars(options))
     known = catalog.load(options.pipeline).component_spec.inputs
     given = {name: value for name, value in vars(options).items() if name in known}
     if given.get("split_file"):

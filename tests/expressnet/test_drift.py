@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from expressnet import drift, manifest, storage
+from expressnet import drift, manifest, registry, storage
 from expressnet.config import DriftConfig
 
 DIGEST = "d" * 64  # of the champion's data set
@@ -80,3 +80,22 @@ def test_what_cannot_be_compared_is_said(crops_and_split, workspace, tmp_path):
     assert "144 new images, 1 figures compared" in report["verdict"]
     assert "The champion's data are gone" in report["verdict"]
     assert "cut in another way" in report["verdict"]
+
+
+def test_a_champion_whose_answers_were_erased_is_compared_by_looks_alone(crops_and_split, champion, tmp_path):
+    # Files of its own: those of `champion` are shared.
+    folder = shutil.copytree(champion[0], tmp_path / "out")
+    models = registry.Registry(folder)
+    run_id = models.version(champion[1]).run_id
+    answers = next(champion[0].glob(f"mlartifacts/**/{run_id}/artifacts/evaluation/predictions.parquet"))
+    whole = answers.read_bytes()
+    try:
+        pd.read_parquet(answers).iloc[1:].to_parquet(answers, index=False)
+        shutil.copytree(crops_and_split[0], folder / "datasets" / DIGEST)
+        faces = _grown(crops_and_split, tmp_path / "faces", "e" * 64)
+        report = _look(faces, (folder, champion[1]), "look")
+    finally:
+        answers.write_bytes(whole)
+    assert "can't be known, so it is not compared" in report["verdict"]
+    assert "psi_brightness" in report
+    assert "psi_face_found" not in report
