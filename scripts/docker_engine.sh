@@ -15,6 +15,8 @@ if [ "$action" = stop ]; then
   pid="$(cat "$pidfile")"
   kill "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null; do sleep 0.2; done
+  # The engine leaves these behind, and then the folder can't be deleted.
+  umount "$folder/exec/netns/default" "$folder/data" 2>/dev/null || true
   exit 0
 fi
 
