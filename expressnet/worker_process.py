@@ -34,11 +34,14 @@ class Raised(NamedTuple):
     error: BaseException
 
 
-def work(pipe: Connection, job: Job) -> None:
+def work(pipe: Connection, job: Job, cpu: int | None = None) -> None:
     """Starts, says so by an empty list, then answers every list of tasks with a list of results.
 
-    Where a task raises, the list ends with Raised; where one breaks a limit, the process ends.
+    Where a task raises, the list ends with Raised; where one breaks a limit, the process ends. With `cpu`, all its
+    threads stay on that one.
     """
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent ends us
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -104,6 +104,16 @@ def num_cpus() -> int:
     return affinity
 
 
+def _cpus_to_pin(num_workers: int) -> list[int]:
+    """Returns a CPU for each of the processes, none unless they take every CPU that this process may use.
+
+    MediaPipe hands an image from thread to thread; where these share a CPU, detection takes a quarter less of it.
+    Fewer processes than CPUs go where there is room, as containers on one machine all would take the same first CPUs.
+    """
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return cpus if len(cpus) == num_workers else []
+
+
 def parse_cpu_share(cpu_max: str) -> int:
     """Returns the CPUs that the kernel's file cpu.max grants, rounded up ("150000 100000" is 1.5, "max" no limit)."""
     quota, period = cpu_max.split()
@@ -162,13 +172,15 @@ class _Crew:
         self._job = job
         self._workers: list[_Worker] = []
         self._failed_starts = 0
+        self._cpus = _cpus_to_pin(size)
 
     def hand_out(self) -> None:
         """Gives every worker as many chunks as it may hold."""
         while self.waiting:
             worker = min(self._workers, key=lambda one: len(one.held), default=None)
             if (worker is None or worker.held) and len(self._workers) < self.size:
-                worker = _Worker(self._job)
+                taken = {one.cpu for one in self._workers}
+                worker = _Worker(self._job, next((cpu for cpu in self._cpus if cpu not in taken), None))
                 self._workers.append(worker)
             if worker is None or len(worker.held) == _CHUNKS_HELD:
                 return
@@ -211,10 +223,11 @@ class _Crew:
 class _Worker:
     """One process, our end of its pipe, and the chunks that it holds, the one it works on first."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job, cpu: int | None = None):
         context = multiprocessing.get_context("spawn")  # a fork would inherit our threads' locks in any state
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, job), daemon=True)
+        self.cpu = cpu
+        self.process = context.Process(target=work, args=(theirs, job, cpu), daemon=True)
         self.process.start()
         theirs.close()
         self.held: deque[_Chunk] = deque()

@@ -55,6 +55,10 @@ def _cannot_be_pickled(task):
     return lambda: task
 
 
+def _own_cpus(task):
+    return frozenset(os.sched_getaffinity(0))
+
+
 def _count_to(task):
     return sum(range(task))
 
@@ -187,6 +191,15 @@ def test_a_parent_that_ends_leaves_no_workers(how, tmp_path):
 )
 def test_a_container_share_of_cpus_is_rounded_up(cpu_max, expected):
     assert workers.parse_cpu_share(cpu_max) == expected
+
+
+def test_processes_share_no_cpu_where_there_is_one_for_each():
+    cpus = os.sched_getaffinity(0)
+    found = list(workers.run(_own_cpus, range(200), num_workers=len(cpus), timeout_s=60, chunk=1))
+    assert {cpu for own in found for cpu in own} <= cpus
+    assert all(len(own) == 1 for own in found)
+    assert len(set(found)) == len(cpus)
+    assert workers._cpus_to_pin(len(cpus) + 1) == []
 
 
 def test_there_is_at_least_one_cpu_and_not_more_than_the_machine_has():
