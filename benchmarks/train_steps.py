@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +31,10 @@ def _convolution(kernel: int, way: str, batch: int, training: bool) -> Callable[
     chance = np.random.default_rng(0)
     images = tf.constant(chance.normal(size=(batch, side, side, channels)), tf.float32)
     weights = tf.Variable(chance.normal(size=(kernel, kernel, channels, filters)) / kernel**2, dtype=tf.float32)
-    compute = fft_conv.fft_conv2d if way == "fft" else lambda x, w: tf.nn.conv2d(x, w, 1, "SAME")
+    if fft_conv.takes_spectra(way, kernel):
+        compute = functools.partial(fft_conv.spectral_conv2d, conv_backend=way)
+    else:
+        compute = lambda x, w: tf.nn.conv2d(x, w, 1, "SAME")  # noqa: E731
     if not training:
         return tf.function(lambda: compute(images, weights))
 
@@ -69,7 +73,7 @@ def main() -> None:
     """Prints the seconds of the fastest call and the peak memory, GiB."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("convolution", "network", "matmul"))
-    parser.add_argument("--way", default="direct", choices=("direct", "fft", "auto", "kept"))
+    parser.add_argument("--way", default="direct", choices=(*presets.CONV_BACKENDS, "kept"))
     parser.add_argument("--kernel", type=int, choices=CONVOLUTIONS)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--infer", action="store_true", help="forward only")

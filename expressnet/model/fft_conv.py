@@ -1,4 +1,4 @@
-"""Convolution with large kernels through the FFT, interchangeable with `keras.layers.Conv2D`."""
+"""Convolution with large kernels in the frequency domain, interchangeable with `keras.layers.Conv2D`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,45 +7,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from expressnet.model import spectra
 from expressnet.model.presets import CONV_BACKENDS
 
 # Measured on CPU: from 15x15 on, oneDNN computes the weight gradient with its slow reference kernel,
 # one to two orders of magnitude slower than the FFT; at 9x9 and below the direct form wins.
 MIN_FFT_KERNEL = 15
+# Measured on CPU, forward and backward: products of matrices take 0.3 to 0.6 of the FFT's time at sizes of 35 to 137,
+# and 1.3 of it at 261; their operations grow by one factor of the size faster.
+MAX_DFT_SIZE = 160
 
 
-def takes_fft(conv_backend: str, kernel_size: int) -> bool:
-    """Says whether a kernel of this side goes through the FFT."""
-    return conv_backend == "fft" or (conv_backend == "auto" and kernel_size >= MIN_FFT_KERNEL)
+def takes_spectra(conv_backend: str, kernel_size: int) -> bool:
+    """Says whether a kernel of this side goes through the frequency domain."""
+    return conv_backend in ("fft", "dft") or (conv_backend == "auto" and kernel_size >= MIN_FFT_KERNEL)
 
 
-def fast_fft_size(min_size: int) -> int:
-    """Returns the smallest even number >= `min_size` whose prime factors are 2, 3, 5 and 7 only."""
-    size = max(2, min_size + min_size % 2)
-    while not _is_smooth(size):
-        size += 2
-    return size
-
-
-def _is_smooth(number: int) -> bool:
-    for prime in (2, 3, 5, 7):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
-
-
-def fft_conv2d(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves like `tf.nn.conv2d(images, kernel, strides=1, padding="SAME")`, through the FFT.
-
-    In the frequency domain (X, K, DY are the spectra of images, kernel and output gradient, all of
-    size N), by the correlation theorem: y = irfft2(sum_in X conj(K)), dx = irfft2(sum_out DY K),
-    dw = irfft2(sum_batch X conj(DY)). The gradient reuses X and K of the forward pass.
-
-    An even kernel is padded as TensorFlow does: one pixel less before than after (24 and 25 for 50).
+def spectral_conv2d(images: tf.Tensor, kernel: tf.Tensor, conv_backend: str = "auto") -> tf.Tensor:
+    """Convolves like `tf.nn.conv2d(images, kernel, strides=1, padding="SAME")`, through the frequency domain.
 
     Args:
         images: float32 or float64 [batch, height, width, in]; height and width static.
         kernel: same dtype, [kernel_height, kernel_width, in, out]; may be larger than the image.
+        conv_backend: "fft", "dft" (products of matrices), or "auto": dft up to a size of `MAX_DFT_SIZE`.
 
     Returns:
         same dtype, [batch, height, width, out].
@@ -56,29 +40,26 @@ def fft_conv2d(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     image_hw = images.shape[1:3].as_list()
     if None in image_hw:
         raise ValueError(
-            f"fft_conv2d needs a static height and width; got images of shape {images.shape}. "
-            "The FFT size is chosen while the graph is built."
+            f"spectral_conv2d needs a static height and width; got images of shape {images.shape}. "
+            "The size of the transform is chosen while the graph is built."
         )
-    return _convolve(images, _reachable(kernel, image_hw), image_hw)
-
-
-def kernel_spectra(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
-    """Returns what `fft_conv2d` computes of a kernel, for images of one size.
-
-    Returns:
-        complex [in, out, u, v].
-    """
     reachable = _reachable(kernel, image_hw)
-    return _kernel_spectra(reachable, *_geometry(reachable, image_hw))
+    return _convolve(images, reachable, _transform(reachable, image_hw, conv_backend))
 
 
-def fft_conv2d_with(images: tf.Tensor, spectra: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Returns `fft_conv2d(images, kernel)` from spectra that are there already; only the kernel's shape is used."""
+def kernel_spectra(kernel: tf.Tensor, image_hw: Sequence[int], conv_backend: str = "auto") -> tf.Tensor:
+    """Returns what `spectral_conv2d` computes of a kernel, for images of one size; see expressnet.model.spectra."""
+    reachable = _reachable(kernel, image_hw)
+    return _transform(reachable, image_hw, conv_backend).of_kernel(reachable)
+
+
+def spectral_conv2d_with(
+    images: tf.Tensor, of_kernel: tf.Tensor, kernel: tf.Tensor, conv_backend: str = "auto"
+) -> tf.Tensor:
+    """Returns `spectral_conv2d(images, kernel)` from `kernel_spectra`; only the kernel's shape is used."""
     image_hw = images.shape[1:3].as_list()
-    _, fft_hw = _geometry(_reachable(kernel, image_hw), image_hw)
-    image_spectra = _rfft2(tf.transpose(images, [0, 3, 1, 2]), fft_hw)
-    product = tf.einsum("biuv,iouv->bouv", image_spectra, tf.math.conj(spectra))
-    return tf.transpose(_irfft2(product, fft_hw, image_hw), [0, 2, 3, 1])
+    transform = _transform(_reachable(kernel, image_hw), image_hw, conv_backend)
+    return transform.to_images(transform.output(transform.of_images(images), of_kernel))
 
 
 def _reachable(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
@@ -90,68 +71,38 @@ def _reachable(kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
     return kernel[slices[0], slices[1]]
 
 
-def _geometry(kernel: tf.Tensor, image_hw: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Returns how far a kernel reaches up and left of its pixel, and the size of the transform."""
-    kernel_hw = kernel.shape[:2].as_list()
-    before = [(side - 1) // 2 for side in kernel_hw]
-    # One zero tail serves both borders, because the transform is periodic.
-    fft_hw = [
-        fast_fft_size(size + max(left, side - 1 - left))
-        for size, left, side in zip(image_hw, before, kernel_hw, strict=True)
-    ]
-    return before, fft_hw
+def _transform(kernel: tf.Tensor, image_hw: Sequence[int], conv_backend: str) -> spectra.Transform:
+    geometry = spectra.Geometry((image_hw[0], image_hw[1]), tuple(kernel.shape[:2].as_list()))
+    is_small = max(geometry.least_hw) <= MAX_DFT_SIZE
+    by_matrices = is_small if conv_backend == "auto" else conv_backend == "dft"
+    return spectra.DFT(geometry) if by_matrices else spectra.FFT(geometry)
 
 
-def _convolve(images: tf.Tensor, kernel: tf.Tensor, image_hw: Sequence[int]) -> tf.Tensor:
-    kernel_hw = kernel.shape[:2].as_list()
-    before, fft_hw = _geometry(kernel, image_hw)
-
+def _convolve(images: tf.Tensor, kernel: tf.Tensor, transform: spectra.Transform) -> tf.Tensor:
     @tf.custom_gradient
     def convolve(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        image_spectra = _rfft2(tf.transpose(images, [0, 3, 1, 2]), fft_hw)  # [batch, in, u, v]
-        spectra = _kernel_spectra(kernel, before, fft_hw)  # [in, out, u, v]
-        product = tf.einsum("biuv,iouv->bouv", image_spectra, tf.math.conj(spectra))
+        of_images, of_kernel = transform.of_images(images), transform.of_kernel(kernel)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            upstream_spectra = _rfft2(tf.transpose(upstream, [0, 3, 1, 2]), fft_hw)
+            of_upstream = transform.of_images(upstream)
             # When nobody asks for the gradient of the images, the graph optimiser prunes this branch.
-            image_product = tf.einsum("bouv,iouv->biuv", upstream_spectra, spectra)
-            kernel_product = tf.einsum("biuv,bouv->iouv", image_spectra, tf.math.conj(upstream_spectra))
-            kernel_gradient = tf.roll(_irfft2(kernel_product, fft_hw), before, axis=[2, 3])
             return (
-                tf.transpose(_irfft2(image_product, fft_hw, image_hw), [0, 2, 3, 1]),
-                tf.transpose(kernel_gradient[:, :, : kernel_hw[0], : kernel_hw[1]], [2, 3, 0, 1]),
+                transform.to_images(transform.image_gradient(of_upstream, of_kernel)),
+                transform.to_kernel(transform.kernel_gradient(of_images, of_upstream)),
             )
 
-        return tf.transpose(_irfft2(product, fft_hw, image_hw), [0, 2, 3, 1]), gradient
+        return transform.to_images(transform.output(of_images, of_kernel)), gradient
 
     return convolve(images, kernel)
 
 
-def _kernel_spectra(kernel: tf.Tensor, before: Sequence[int], fft_hw: Sequence[int]) -> tf.Tensor:
-    """Transforms kernels with their centre rolled to the origin: [kh, kw, in, out] -> [in, out, u, v]."""
-    kernel_hw = kernel.shape[:2].as_list()
-    tails = [[0, fft - side] for fft, side in zip(fft_hw, kernel_hw, strict=True)]
-    padded = tf.pad(tf.transpose(kernel, [2, 3, 0, 1]), [[0, 0], [0, 0], *tails])
-    return _rfft2(tf.roll(padded, [-left for left in before], axis=[2, 3]), fft_hw)
-
-
-def _rfft2(maps: tf.Tensor, fft_hw: Sequence[int]) -> tf.Tensor:
-    return tf.signal.rfft2d(maps, fft_length=fft_hw)
-
-
-def _irfft2(spectra: tf.Tensor, fft_hw: Sequence[int], crop_hw: Sequence[int] | None = None) -> tf.Tensor:
-    maps = tf.signal.irfft2d(spectra, fft_length=fft_hw)
-    return maps if crop_hw is None else maps[:, :, : crop_hw[0], : crop_hw[1]]
-
-
 @keras.saving.register_keras_serializable(package="expressnet")
 class FFTConv2D(keras.layers.Conv2D):
-    """A `keras.layers.Conv2D` ("same" padding, stride 1) that may compute through the FFT.
+    """A `keras.layers.Conv2D` ("same" padding, stride 1) that may compute in the frequency domain.
 
     Variables, their order and initialisers are those of Conv2D, so weights are interchangeable.
-    Through the FFT the layer keeps the dtype policy float32, under mixed precision too: bfloat16 has
-    no complex counterpart.
+    There the layer keeps the dtype policy float32, under mixed precision too: bfloat16 has no complex counterpart, and
+    its rounding would spread over the whole map.
 
     Shapes: images float[batch, height, width, in] -> float[batch, height, width, filters].
     """
@@ -162,7 +113,8 @@ class FFTConv2D(keras.layers.Conv2D):
         Args:
             filters: number of output channels.
             kernel_size: side of the square kernel, pixels.
-            conv_backend: "direct", "fft", or "auto": fft from `MIN_FFT_KERNEL` on.
+            conv_backend: "direct", "fft", "dft", or "auto": from kernels of `MIN_FFT_KERNEL` on the better of the
+                latter two (see `spectral_conv2d`), else direct.
             **kwargs: of Conv2D, such as activation, kernel_initializer, name.
 
         Raises:
@@ -173,9 +125,9 @@ class FFTConv2D(keras.layers.Conv2D):
         if not isinstance(kernel_size, int):
             raise ValueError(f"kernel_size must be an int, the side of a square kernel; got {kernel_size!r}.")
         self.conv_backend = conv_backend
-        self.uses_fft = takes_fft(conv_backend, kernel_size)
+        self.uses_spectra = takes_spectra(conv_backend, kernel_size)
         self._spectra: np.ndarray | None = None
-        if self.uses_fft:
+        if self.uses_spectra:
             kwargs["dtype"] = "float32"
         super().__init__(filters, kernel_size, padding="same", data_format="channels_last", **kwargs)
         if self.strides != (1, 1) or self.dilation_rate != (1, 1) or self.groups != 1:
@@ -186,17 +138,18 @@ class FFTConv2D(keras.layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Convolves; the hook that Conv2D.call leaves to its subclasses."""
-        if not self.uses_fft:
+        if not self.uses_spectra:
             return super().convolution_op(inputs, kernel)
         inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
         if self._spectra is not None:
-            return fft_conv2d_with(inputs, tf.constant(self._spectra), kernel)
-        return fft_conv2d(inputs, kernel)
+            return spectral_conv2d_with(inputs, tf.constant(self._spectra), kernel, self.conv_backend)
+        return spectral_conv2d(inputs, kernel, self.conv_backend)
 
     def keep_spectra(self) -> None:
         """Transforms the kernel once for all images that follow; it must not change any more. For inference."""
-        if self.uses_fft:
-            self._spectra = kernel_spectra(tf.convert_to_tensor(self.kernel), self.input.shape[1:3]).numpy()
+        if self.uses_spectra:
+            kernel = tf.convert_to_tensor(self.kernel)
+            self._spectra = kernel_spectra(kernel, self.input.shape[1:3], self.conv_backend).numpy()
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs; padding and data format are fixed."""
@@ -207,7 +160,7 @@ class FFTConv2D(keras.layers.Conv2D):
 
 
 def layers(model: keras.Model) -> Iterator[FFTConv2D]:
-    """Yields the layers of a model, and of the models within, that may compute through the FFT."""
+    """Yields the layers of a model, and of the models within, that may compute in the frequency domain."""
     for layer in model.layers:
         if isinstance(layer, FFTConv2D):
             yield layer
@@ -222,6 +175,6 @@ def keep_spectra(model: keras.Model) -> None:
 
 
 def compute_directly(model: keras.Model) -> None:
-    """Lets no layer go through the FFT, for runtimes that have none."""
+    """Lets no layer leave the pixels, for runtimes without an FFT."""
     for layer in layers(model):
-        layer.uses_fft = False
+        layer.uses_spectra = False

@@ -3,8 +3,8 @@
 import dataclasses
 
 EXTRACTORS = ("cnnfe1", "cnnfe2", "backbone")
-# How a convolution is computed; "auto" takes the FFT for large kernels (see expressnet.model.fft_conv).
-CONV_BACKENDS = ("auto", "direct", "fft")
+# How a convolution is computed; "auto" goes by the kernel and the map (see expressnet.model.fft_conv).
+CONV_BACKENDS = ("auto", "direct", "fft", "dft")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Preset:
         batchnorm_momentum: how much of the running statistics a training step keeps.
         batchnorm_synchronized: whether replicas share their batch statistics. Without it,
             MirroredStrategy saves the statistics of replica 0 only.
-        conv_backend: how extractor convolutions are computed: "auto", "direct" or "fft".
+        conv_backend: how extractor convolutions are computed: one of CONV_BACKENDS.
     """
 
     name: str

@@ -35,8 +35,8 @@ def test_feature_vectors_have_the_published_widths(cnnfe1, cnnfe2):
 
 
 def test_only_the_large_kernels_go_through_the_fft(cnnfe1, cnnfe2):
-    assert [layer.uses_fft for layer in _convolutions(cnnfe1)] == [True, True, True, True, False, False]
-    assert [layer.uses_fft for layer in _convolutions(cnnfe2)] == [True, False, False, False, False]
+    assert [layer.uses_spectra for layer in _convolutions(cnnfe1)] == [True, True, True, True, False, False]
+    assert [layer.uses_spectra for layer in _convolutions(cnnfe2)] == [True, False, False, False, False]
 
 
 def test_dropout_comes_before_batch_norm_and_the_last_block_does_not_pool(cnnfe2):

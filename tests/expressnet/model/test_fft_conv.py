@@ -1,10 +1,13 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from expressnet.model import fft_conv
+from expressnet.model import fft_conv, spectra
 
+TRANSFORMS = ("fft", "dft")
 CASES = {
     "odd kernel": (12, 17, 5),
     "even kernel": (12, 17, 4),
@@ -34,51 +37,60 @@ def _direct(images, kernel):
     return tf.nn.conv2d(images, kernel, strides=1, padding="SAME")
 
 
+def _through(transform):
+    return functools.partial(fft_conv.spectral_conv2d, conv_backend=transform)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("case", CASES)
-def test_output_and_both_gradients_are_those_of_direct_convolution(case):
+def test_output_and_both_gradients_are_those_of_direct_convolution(case, transform):
     images, kernel = _images_and_kernel(*CASES[case])
     expected = _output_and_gradients(_direct, images, kernel)
-    for ours, reference in zip(_output_and_gradients(fft_conv.fft_conv2d, images, kernel), expected, strict=True):
+    for ours, reference in zip(_output_and_gradients(_through(transform), images, kernel), expected, strict=True):
         np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-11)
 
 
-def test_an_even_kernel_is_padded_less_before_than_after():
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_an_even_kernel_is_padded_less_before_than_after(transform):
     images = np.arange(25, dtype="float32").reshape(1, 5, 5, 1)
     kernel = np.zeros((4, 4, 1, 1), "float32")
     kernel[1, 1] = 1  # one of four pixels before the centre, two after
-    ours = fft_conv.fft_conv2d(tf.constant(images), tf.constant(kernel))
+    ours = _through(transform)(tf.constant(images), tf.constant(kernel))
     np.testing.assert_allclose(ours, images, atol=1e-5)
 
 
-def test_taps_that_reach_no_pixel_have_no_gradient():
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_taps_that_reach_no_pixel_have_no_gradient(transform):
     images, kernel = _images_and_kernel(3, 3, 9)
-    _, _, gradient = _output_and_gradients(fft_conv.fft_conv2d, images, kernel)
+    _, _, gradient = _output_and_gradients(_through(transform), images, kernel)
     reachable = np.zeros((9, 9), bool)
     reachable[2:7, 2:7] = True  # centre 4, at most 2 pixels away in a 3x3 image
     assert np.array_equal(np.any(gradient.numpy() != 0, axis=(2, 3)), reachable)
 
 
-def test_float32_rounding_is_no_worse_than_twice_that_of_direct_convolution():
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_float32_rounding_is_no_worse_than_twice_that_of_direct_convolution(transform):
     images, kernel = _images_and_kernel(24, 24, 15, "float32")
     exact = _output_and_gradients(_direct, tf.cast(images, "float64"), tf.cast(kernel, "float64"))
-    fft, direct = (_output_and_gradients(convolve, images, kernel) for convolve in (fft_conv.fft_conv2d, _direct))
-    for reference, ours, theirs in zip(exact, fft, direct, strict=True):
-        fft_error, direct_error = (np.abs(value.numpy() - reference.numpy()).max() for value in (ours, theirs))
-        assert fft_error < 2 * direct_error
+    spectral, direct = (_output_and_gradients(way, images, kernel) for way in (_through(transform), _direct))
+    for reference, ours, theirs in zip(exact, spectral, direct, strict=True):
+        our_error, direct_error = (np.abs(value.numpy() - reference.numpy()).max() for value in (ours, theirs))
+        assert our_error < 2 * direct_error
 
 
 @pytest.mark.parametrize(
     ("kernel_px", "image_px", "channels", "filters"), [(15, 28, 32, 64), (25, 56, 16, 32), (50, 112, 8, 16)]
 )
-def test_the_published_layers_round_no_worse_than_direct_convolution(kernel_px, image_px, channels, filters):
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_the_published_layers_round_no_worse_than_direct_convolution(kernel_px, image_px, channels, filters, transform):
     noise = np.random.default_rng(0)
     images = tf.constant(noise.normal(size=(1, image_px, image_px, channels)), tf.float32)
     kernel = tf.constant(noise.normal(size=(kernel_px, kernel_px, channels, filters)), tf.float32)
     exact = _direct(tf.cast(images, "float64"), tf.cast(kernel, "float64"))
-    fft_error, direct_error = (
-        np.abs(convolve(images, kernel).numpy() - exact.numpy()).max() for convolve in (fft_conv.fft_conv2d, _direct)
+    our_error, direct_error = (
+        np.abs(convolve(images, kernel).numpy() - exact.numpy()).max() for convolve in (_through(transform), _direct)
     )
-    assert fft_error < direct_error
+    assert our_error < direct_error
 
 
 @pytest.mark.parametrize(
@@ -87,11 +99,11 @@ def test_the_published_layers_round_no_worse_than_direct_convolution(kernel_px, 
 )
 def test_the_published_layers_get_the_smallest_even_smooth_size(image_px, kernel_px, fft_px):
     after = kernel_px - 1 - (kernel_px - 1) // 2
-    assert fft_conv.fast_fft_size(image_px + after) == fft_px
+    assert spectra.fast_fft_size(image_px + after) == fft_px
 
 
-def test_auto_takes_the_fft_from_15_on():
-    assert [fft_conv.FFTConv2D(1, side).uses_fft for side in (3, 9, 15, 50)] == [False, False, True, True]
+def test_auto_leaves_the_pixels_from_15_on():
+    assert [fft_conv.FFTConv2D(1, side).uses_spectra for side in (3, 9, 15, 50)] == [False, False, True, True]
 
 
 def test_weights_are_interchangeable_with_conv2d():
@@ -112,6 +124,13 @@ def test_the_initial_kernel_is_that_of_conv2d():
     np.testing.assert_array_equal(ours.kernel, reference.kernel)
 
 
+@pytest.mark.parametrize(("image_px", "kernel_px", "taken"), [(56, 25, "dft"), (112, 50, "dft"), (224, 15, "fft")])
+def test_auto_multiplies_matrices_up_to_a_size(image_px, kernel_px, taken):
+    images, kernel = _images_and_kernel(image_px, image_px, kernel_px, "float32")
+    auto, same = (fft_conv.kernel_spectra(kernel, images.shape[1:3], way) for way in ("auto", taken))
+    np.testing.assert_array_equal(auto, same)
+
+
 def test_mixed_precision_leaves_the_fft_in_float32():
     images = tf.ones([1, 8, 8, 3], "bfloat16")
     layers = {name: fft_conv.FFTConv2D(2, 5, conv_backend=name, dtype="mixed_bfloat16") for name in ("direct", "fft")}
@@ -123,13 +142,14 @@ def test_config_round_trip_keeps_the_backend():
     layer = fft_conv.FFTConv2D(2, 5, conv_backend="fft", activation="relu", name="large")
     copy = keras.layers.deserialize(keras.layers.serialize(layer))
     assert copy.get_config() == layer.get_config()
-    assert copy.uses_fft
+    assert copy.uses_spectra
 
 
+@pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize(("kernel", "side"), [(15, 20), (8, 13), (25, 9)])
-def test_spectra_that_are_kept_give_the_same_output(kernel, side):
+def test_spectra_that_are_kept_give_the_same_output(kernel, side, transform):
     inputs = keras.Input((side, side, 3))
-    layer = fft_conv.FFTConv2D(4, kernel, conv_backend="fft", activation="relu", bias_initializer="ones")
+    layer = fft_conv.FFTConv2D(4, kernel, conv_backend=transform, activation="relu", bias_initializer="ones")
     model = keras.Model(inputs, layer(inputs))
     images = np.random.default_rng(0).normal(size=(2, side, side, 3)).astype("float32")
     before = model(images)
@@ -147,7 +167,7 @@ def test_a_direct_layer_keeps_no_spectra():
 
 def test_an_unknown_height_is_refused():
     function = tf.function(
-        fft_conv.fft_conv2d,
+        fft_conv.spectral_conv2d,
         input_signature=[tf.TensorSpec([None, None, 8, 1]), tf.TensorSpec([3, 3, 1, 1])],
     )
     with pytest.raises(ValueError, match="static height and width"):
