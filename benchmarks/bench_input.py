@@ -61,7 +61,7 @@ def _stored(pngs: list[bytes], folder: Path) -> Stored:
         bytes_each=sum(map(len, pngs)) / len(pngs),
     )  # fmt: skip
     rows = pd.DataFrame({"sha256": list(by_key)}).merge(index, on="sha256")
-    return Stored(str(folder), rows, SIZE_PX)
+    return Stored(str(folder), rows, SIZE_PX, presets.PAPER.channel_order)
 
 
 def _grain(path: Path) -> None:

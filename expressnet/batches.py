@@ -19,7 +19,10 @@ Crops = np.ndarray | pixels.Stored
 
 
 class Data:
-    """The training split in crops, targets and hashes, the selection split in crops and class indices."""
+    """The training split in crops, targets and hashes, the selection split in crops and class indices.
+
+    The crops' channels are in the order that the network takes.
+    """
 
     def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple, train_ids: list[str]):
         self.classes, self.selection_name, self.train_ids = classes, selection_name, train_ids
@@ -40,10 +43,10 @@ class Data:
 
         def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[Crops, np.ndarray]:
             rows = frame[frame["split"] == name]
-            size_px = presets.PRESETS[config.preset].size_px
+            size_px, order = presets.PRESETS[config.preset].size_px, presets.PRESETS[config.preset].channel_order
             if config.crop_cache:
-                return pixels.load(faces_dir, rows, size_px, scratch_dir), aims(rows, classes)
-            return pixels.Stored(faces_dir, rows, size_px), aims(rows, classes)
+                return pixels.load(faces_dir, rows, size_px, scratch_dir, order), aims(rows, classes)
+            return pixels.Stored(faces_dir, rows, size_px, order), aims(rows, classes)
 
         return cls(
             classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices),
@@ -73,17 +76,17 @@ class Data:
             images = _gather(self.train_pixels, places)
             if config.augment is not None:
                 images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
-            batch = (_in_channel_order(images, config), tf.gather(self.train_targets, places))
+            batch = (images, tf.gather(self.train_targets, places))
             return batch if weights is None else (*batch, tf.gather(weights, places))
 
         numbers = np.arange(epoch * len(indices), (epoch + 1) * len(indices), dtype=np.int32)
         batches = tf.data.Dataset.from_tensor_slices((numbers[first_step:], indices[first_step:]))
         return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
 
-    def selection_images(self, config: TrainConfig) -> tf.data.Dataset:
+    def selection_images(self) -> tf.data.Dataset:
         """Returns the selection split, unchanged and in its order, as float32[b, h, w, 3] in 0..1."""
         batches = tf.data.Dataset.range(len(self.selection_labels)).batch(_SELECTION_BATCH)
-        return batches.map(lambda places: _in_channel_order(_gather(self.selection_pixels, places), config))
+        return batches.map(lambda places: _gather(self.selection_pixels, places))
 
 
 def loss_weights(targets: np.ndarray, power: float) -> np.ndarray:
@@ -103,9 +106,5 @@ def loss_weights(targets: np.ndarray, power: float) -> np.ndarray:
 
 
 def _gather(crops: Crops, places: tf.Tensor) -> tf.Tensor:
-    images = tf.numpy_function(lambda found: crops[found], [places], tf.uint8)
-    return tf.cast(tf.ensure_shape(images, (places.shape[0], *crops.shape[1:])), tf.float32) / 255.0
-
-
-def _in_channel_order(images: tf.Tensor, config: TrainConfig) -> tf.Tensor:
-    return images[..., ::-1] if presets.PRESETS[config.preset].channel_order == "bgr" else images
+    images = tf.numpy_function(lambda found: pixels.scaled(crops, found), [places], tf.float32)
+    return tf.ensure_shape(images, (places.shape[0], *crops.shape[1:]))

@@ -227,7 +227,7 @@ class _Training:
 
         The use of an expert is the share of the images that have it among their `top_k`.
         """
-        images = self._data.selection_images(self._config)
+        images = self._data.selection_images()
         probabilities, *gates = self._with_gates.predict(images, verbose=0)
         usage = {
             f"{name}_expert_{number}": float(share)

@@ -5,30 +5,34 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from expressnet import console, images, shards
 
 _MAX_IN_MEMORY_BYTES = 2 * 2**30
+_ALIGNMENT_BYTES = 64
 _NUM_THREADS = min(16, os.cpu_count() or 1)
 
 
 class Stored:
     """Crops that lie in shards and are decoded whenever they are asked for."""
 
-    def __init__(self, faces_dir: str, rows: pd.DataFrame, size_px: int):
+    def __init__(self, faces_dir: str, rows: pd.DataFrame, size_px: int, channel_order: str = "rgb"):
         """Names the crops.
 
         Args:
             faces_dir: output of the stage crop.
             rows: manifest rows.
             size_px: side that the crops must have.
+            channel_order: in which they are given, "rgb" or "bgr".
         """
+        self._channel_order = channel_order
         self._reader, self._locations = shards.Reader(faces_dir), shards.locate(rows)
         self._pool = ThreadPoolExecutor(_NUM_THREADS)
         self.shape = (len(rows), size_px, size_px, 3)
@@ -36,23 +40,13 @@ class Stored:
     def __len__(self) -> int:
         return len(self._locations)
 
-    def __getitem__(self, places: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Returns uint8[places, size_px, size_px, 3], RGB.
+    def each(self, function: Callable[[int, np.ndarray], None], places: Sequence[int] | np.ndarray) -> Iterator[None]:
+        """Decodes in threads and calls `function` there with each crop's index in `places` and its pixels.
 
         Raises:
             ValueError: the crops have another size.
         """
-        pixels = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for _ in self._fill(pixels, places):
-            pass
-        return pixels
-
-    def _fill(self, pixels: np.ndarray, places: Sequence[int] | np.ndarray) -> Iterator[None]:
-        def decode(task: tuple[int, int]) -> None:
-            index, place = task
-            pixels[index] = self._decode(place)
-
-        return self._pool.map(decode, enumerate(places))
+        return self._pool.map(lambda index, place: function(index, self._decode(place)), range(len(places)), places)
 
     def _decode(self, place: int) -> np.ndarray:
         rgb = images.decode_stored(self._reader.read(self._locations[place]))
@@ -61,7 +55,7 @@ class Stored:
                 f"The network takes {self.shape[1]}x{self.shape[2]} crops, but the crops are "
                 f"{rgb.shape[0]}x{rgb.shape[1]}; were they cut for another preset?"
             )
-        return rgb
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if self._channel_order == "bgr" else rgb
 
     def load(self, scratch_dir: str | Path) -> np.ndarray:
         """Decodes all, into memory or, from 2 GiB on, into an unnamed file that the system caches as it can.
@@ -70,7 +64,7 @@ class Stored:
             scratch_dir: folder for the file; its space is given back when the array is no longer used.
 
         Returns:
-            uint8[rows, size_px, size_px, 3], RGB.
+            uint8[rows, size_px, size_px, 3].
 
         Raises:
             ValueError: the crops have another size.
@@ -81,7 +75,8 @@ class Stored:
         else:
             with tempfile.TemporaryFile(dir=scratch_dir) as file:
                 pixels = np.memmap(file, dtype=np.uint8, mode="w+", shape=self.shape)
-        for _ in console.progress(self._fill(pixels, range(len(self))), total=len(self), unit="crops loaded"):
+        filled = self.each(pixels.__setitem__, range(len(self)))
+        for _ in console.progress(filled, total=len(self), unit="crops loaded"):
             pass
         return pixels
 
@@ -91,13 +86,41 @@ class Stored:
         self._reader.close()
 
 
-def load(faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Path) -> np.ndarray:
+def load(
+    faces_dir: str, rows: pd.DataFrame, size_px: int, scratch_dir: str | Path, channel_order: str = "rgb"
+) -> np.ndarray:
     """Decodes crops once; see `Stored`."""
-    stored = Stored(faces_dir, rows, size_px)
+    stored = Stored(faces_dir, rows, size_px, channel_order)
     try:
         return stored.load(scratch_dir)
     finally:
         stored.close()
+
+
+def scaled(crops: np.ndarray | Stored, places: np.ndarray) -> np.ndarray:
+    """Returns some of the crops as float32[places, size_px, size_px, 3] in 0..1."""
+    batch = _aligned((len(places), *crops.shape[1:]))
+
+    def put(index: int, pixels: np.ndarray) -> None:
+        # One image at a time stays in the processor's cache for both operations.
+        np.copyto(batch[index], pixels)
+        batch[index] /= np.float32(255)
+
+    if isinstance(crops, Stored):
+        for _ in crops.each(put, places):
+            pass
+    else:
+        for index, place in enumerate(places):
+            put(index, crops[place])
+    return batch
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Returns float32 of this shape, not initialised, on a border from which TensorFlow takes it without a copy."""
+    num_bytes = 4 * math.prod(shape)
+    memory = np.empty(num_bytes + _ALIGNMENT_BYTES, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT_BYTES
+    return memory[start : start + num_bytes].view(np.float32).reshape(shape)
 
 
 def as_input(pixels: np.ndarray, channel_order: str) -> np.ndarray:
