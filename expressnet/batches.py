@@ -81,7 +81,7 @@ class Data:
 
         numbers = np.arange(epoch * len(indices), (epoch + 1) * len(indices), dtype=np.int32)
         batches = tf.data.Dataset.from_tensor_slices((numbers[first_step:], indices[first_step:]))
-        return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(4)
+        return batches.map(prepare, num_parallel_calls=2, deterministic=True).prefetch(2)
 
     def selection_images(self) -> tf.data.Dataset:
         """Returns the selection split, unchanged and in its order, as float32[b, h, w, 3] in 0..1."""
