@@ -132,8 +132,8 @@ drill-data: $(READY) ## attack the readers and the gate: hostile files, failing 
 	@$(PYTHON) -m benchmarks.drill_bucket
 	@$(PYTHON) -m benchmarks.drill_validation
 
-drill-labels: $(READY) ## plant wrong labels among real FER-2013 rows and look for them (5 min)
-	@$(PYTHON) -m benchmarks.drill_labels
+drill-labels: $(READY) ## plant wrong labels among real FER-2013 rows and look for them, by MODEL_DIR= if given (5 min)
+	@$(PYTHON) -m benchmarks.drill_labels $(if $(MODEL_DIR),--model "$(MODEL_DIR)")
 
 drill-resume: $(READY) ## kill trainings and let them go on, ours and Keras' way (15 min)
 	@$(PYTHON) -m benchmarks.drill_resume

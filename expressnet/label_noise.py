@@ -11,6 +11,8 @@ from cleanlab.filter import find_label_issues
 from expressnet import answers, bootstrap
 from expressnet.config.evidence import EvaluateConfig
 
+# Suspects whose label is less probable are the ones to begin with; see docs/results.md for what they are worth.
+STRONG_BELOW = 0.05
 SUSPECT_COLUMNS = ("sha256", "label", "likely", "probability_of_label", "probability_of_likely")
 
 
@@ -52,11 +54,13 @@ def find(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def by_class(found: pd.DataFrame, support: list[int], classes: list[str]) -> list[dict[str, Any]]:
-    """Counts suspects for every label, with the class that most of them look like."""
+    """Counts suspects for every label, the strong ones among them, and names the class that most of them look like."""
     rows = []
     for label, num_rows in zip(classes, support, strict=True):
-        likely = found.loc[found["label"] == label, "likely"].value_counts()
-        rows.append({"label": label, "num_rows": num_rows, "num_suspects": int(likely.sum()),
+        own = found[found["label"] == label]
+        likely = own["likely"].value_counts()
+        rows.append({"label": label, "num_rows": num_rows, "num_suspects": len(own),
+                     "num_strong": int((own["probability_of_label"] < STRONG_BELOW).sum()),
                      "mostly": str(likely.index[0]) if len(likely) else ""})  # fmt: skip
     return rows
 

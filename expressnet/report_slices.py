@@ -62,12 +62,14 @@ def _gaps(gaps: list[dict[str, Any]]) -> str:
 
 def labels(evaluation: dict[str, Any]) -> str:
     """Returns how many labels of the test split the model doubts, and what people voted."""
-    rows = [(one["label"], one["num_rows"], one["num_suspects"], one["mostly"]) for one in evaluation["label_noise"]]
+    names = ("label", "num_rows", "num_suspects", "num_strong", "mostly")
+    rows = [tuple(one[name] for name in names) for one in evaluation["label_noise"]]
     said = (
         "Test images whose label confident learning doubts, from answers of a model that was not trained on them. A "
-        "suspect is a reason to look, not a proof. label_suspects.csv beside this page names them."
+        "suspect is a reason to look, not a proof; those to whose label the model gives less than 5 % are the ones to "
+        "begin with. label_suspects.csv beside this page names them."
     )
-    table = html.table(("label", "images", "suspects", "mostly look like"), rows)
+    table = html.table(("label", "images", "suspects", "of these under 5 %", "mostly look like"), rows)
     return html.paragraph(said, "soft") + table + _votes(evaluation["votes"])
 
 

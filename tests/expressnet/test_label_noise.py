@@ -31,6 +31,7 @@ def test_suspects_are_named_with_what_they_look_like_the_most_doubtful_first():
     assert np.mean([truth[row.sha256] == row.likely for row in found.itertuples()]) > 0.8
     counted = label_noise.by_class(found, np.bincount(labels).tolist(), CLASSES)
     assert sum(one["num_suspects"] for one in counted) == len(found)
+    assert sum(one["num_strong"] for one in counted) == (found["probability_of_label"] < 0.05).sum() > 0
 
 
 @pytest.mark.parametrize("kept", [[0, 2], [3]], ids=["two of seven classes", "one class"])
