@@ -19,7 +19,7 @@ from statistics import median
 import cv2
 import numpy as np
 
-from expressnet import blazeface, crop, faces, images, ingest, manifest, pixels, shards, squares, workers
+from expressnet import blazeface, cpus, crop, faces, images, ingest, manifest, pixels, shards, squares, workers
 from expressnet.config.crop import CropConfig
 from expressnet.config.ingest import IngestConfig
 
@@ -133,7 +133,7 @@ def authors_s(authors: Authors, paths: list[Path], num_threads: int) -> float:
 def per_image(paths: list[Path]) -> bool:
     """Times one image the authors' way and ours, in turns: on one core, and as fast as the machine makes each."""
     cv2.setNumThreads(1)
-    authors, num_cpus = Authors(), workers.num_cpus()
+    authors, num_cpus = Authors(), cpus.num_usable()
     ratios = {}
     for count in (1, num_cpus):
         pairs = [

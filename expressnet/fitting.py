@@ -11,7 +11,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from expressnet import backbone_weights, checkpoint, console, devices, initial_weights, metrics, optimizers
+from expressnet import (
+    backbone_weights,
+    checkpoint,
+    console,
+    devices,
+    expert_usage,
+    initial_weights,
+    metrics,
+    optimizers,
+)  # fmt: skip
 from expressnet.batches import Data
 from expressnet.checkpoint import Checkpoints, State
 from expressnet.config.training import TrainConfig
@@ -24,13 +33,9 @@ _NAMED = 8
 
 
 def fit(
-    data: Data,
-    preset: presets.Preset,
-    config: TrainConfig,
-    checkpoints: Checkpoints,
-    checkpoint_every_s: float,
+    data: Data, preset: presets.Preset, config: TrainConfig, checkpoints: Checkpoints, checkpoint_every_s: float,
     logs_dir: Path,
-) -> tuple[State, keras.Model]:
+) -> tuple[State, keras.Model]:  # fmt: skip
     """Trains from the last checkpoint, or from the start, to the end.
 
     Args:
@@ -43,7 +48,7 @@ def fit(
 
     Returns:
         The last state, and a float32 model with the weights of the best epoch.
-    """  # fmt: skip
+    """
     keras.utils.set_random_seed(config.seed)
     if not config.xla:  # which Keras refuses together with this; what XLA compiles for a CPU is deterministic as it is
         tf.config.experimental.enable_op_determinism()
@@ -232,7 +237,7 @@ class _Training:
         usage = {
             f"{name}_expert_{number}": float(share)
             for name, of_mixture in zip(_MIXTURES, gates, strict=True)
-            for number, share in enumerate(_chosen(of_mixture, self._top_k).mean(axis=0), 1)
+            for number, share in enumerate(expert_usage.chosen_experts(of_mixture, self._top_k).mean(axis=0), 1)
         }
         return metrics.headline(self._data.selection_labels, probabilities), usage
 
@@ -241,12 +246,6 @@ class _Training:
         losses = [row["loss"] for row in self.state.history]
         patience = self._config.patience
         return bool(patience) and len(losses) - 1 - int(np.argmin(losses or [0])) >= patience
-
-
-def _chosen(gates: np.ndarray, top_k: int) -> np.ndarray:
-    """Returns bool[n, experts], which experts the largest gates float[n, experts] choose; of equal ones the first."""
-    ranks = np.argsort(np.argsort(-gates, axis=1, kind="stable"), axis=1, kind="stable")
-    return ranks < top_k
 
 
 def _log_epoch(writer: tf.summary.SummaryWriter, row: dict[str, Any]) -> None:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import multiprocessing
 import multiprocessing.connection
-import os
 import pickle
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from expressnet import cpus
 from expressnet.worker_process import OUT_OF_MEMORY, Job, Raised, work
 
 Task = TypeVar("Task")
@@ -60,7 +57,7 @@ def run(
     Args:
         function: importable, because the processes are spawned; its tasks and results can be pickled.
         tasks: as many as you like.
-        num_workers: processes; 0 takes `num_cpus()`.
+        num_workers: processes; 0 takes `cpus.num_usable()`.
         start: is called once in every process, before its first task.
         start_arguments: of `start`.
         timeout_s: longest time for one task, wall clock.
@@ -73,7 +70,7 @@ def run(
         Exception: whatever `function` raised, when it is that task's turn.
     """
     job = Job(function, start, start_arguments, timeout_s, memory_bytes)
-    crew = _Crew(job, num_workers or num_cpus())
+    crew = _Crew(job, num_workers or cpus.num_usable())
     rest = iter(tasks)
     window: deque[_Chunk] = deque()
     try:
@@ -92,32 +89,8 @@ def run(
 
 
 def useful(num_tasks: int, *, each: int, most: int = 0) -> int:
-    """Returns how many processes are worth their start: one for `each` tasks, at most `most` (0: `num_cpus()`)."""
-    return min(most or num_cpus(), max(1, num_tasks // each))
-
-
-def num_cpus() -> int:
-    """Returns how many CPUs this process may use: those of its affinity, cut to the container's share (cgroup v2)."""
-    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError):
-        return min(affinity, parse_cpu_share(Path("/sys/fs/cgroup/cpu.max").read_text()))
-    return affinity
-
-
-def _cpus_to_pin(num_workers: int) -> list[int]:
-    """Returns a CPU for each of the processes, none unless they take every CPU that this process may use.
-
-    MediaPipe hands an image from thread to thread; where these share a CPU, detection takes a quarter less of it.
-    Fewer processes than CPUs go where there is room, as containers on one machine all would take the same first CPUs.
-    """
-    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return cpus if len(cpus) == num_workers else []
-
-
-def parse_cpu_share(cpu_max: str) -> int:
-    """Returns the CPUs that the kernel's file cpu.max grants, rounded up ("150000 100000" is 1.5, "max" no limit)."""
-    quota, period = cpu_max.split()
-    return sys.maxsize if quota == "max" else max(1, math.ceil(int(quota) / int(period)))
+    """Returns how many processes are worth their start: one for `each` tasks, at most `most` (0: one per CPU)."""
+    return min(most or cpus.num_usable(), max(1, num_tasks // each))
 
 
 class Standby:
@@ -172,7 +145,7 @@ class _Crew:
         self._job = job
         self._workers: list[_Worker] = []
         self._failed_starts = 0
-        self._cpus = _cpus_to_pin(size)
+        self._cpus = cpus.one_for_each(size)
 
     def hand_out(self) -> None:
         """Gives every worker as many chunks as it may hold."""

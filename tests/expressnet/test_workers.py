@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from expressnet import workers
+from expressnet import cpus, workers
 from expressnet.worker_process import Job
 
 LIMITS = {"num_workers": 2, "timeout_s": 20.0}
@@ -17,7 +17,7 @@ LIMITS = {"num_workers": 2, "timeout_s": 20.0}
 # A run in a process of its own, that it can be killed. Its first line of output lists the workers' process ids.
 PARENT = """
 import multiprocessing, time
-from expressnet import workers
+from expressnet import cpus, workers
 from expressnet.worker_process import Job
 
 if __name__ == "__main__":
@@ -190,20 +190,25 @@ def test_a_parent_that_ends_leaves_no_workers(how, tmp_path):
     [("max 100000", sys.maxsize), ("200000 100000", 2), ("150000 100000\n", 2), ("10000 100000", 1)],
 )
 def test_a_container_share_of_cpus_is_rounded_up(cpu_max, expected):
-    assert workers.parse_cpu_share(cpu_max) == expected
+    assert cpus.parse_cpu_share(cpu_max) == expected
 
 
 def test_processes_share_no_cpu_where_there_is_one_for_each():
-    cpus = os.sched_getaffinity(0)
-    found = list(workers.run(_own_cpus, range(200), num_workers=len(cpus), timeout_s=60, chunk=1))
-    assert {cpu for own in found for cpu in own} <= cpus
+    usable = os.sched_getaffinity(0)
+    found = list(workers.run(_own_cpus, range(200), num_workers=len(usable), timeout_s=60, chunk=1))
+    assert {cpu for own in found for cpu in own} <= usable
     assert all(len(own) == 1 for own in found)
-    assert len(set(found)) == len(cpus)
-    assert workers._cpus_to_pin(len(cpus) + 1) == []
+    assert len(set(found)) == len(usable)
+
+
+def test_where_cpus_are_left_over_none_is_anyones_own():
+    usable = len(os.sched_getaffinity(0))
+    assert len(cpus.one_for_each(usable)) == usable
+    assert cpus.one_for_each(usable + 1) == []
 
 
 def test_there_is_at_least_one_cpu_and_not_more_than_the_machine_has():
-    assert 1 <= workers.num_cpus() <= os.cpu_count()
+    assert 1 <= cpus.num_usable() <= os.cpu_count()
 
 
 @pytest.mark.parametrize(
