@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from expressnet.model import fft_conv, presets
+from expressnet.model import batchnorm, fft_conv, presets
 
 
 def build_cnnfe1(preset: presets.Preset, seeds: Iterator[int]) -> keras.Model:
@@ -79,7 +79,7 @@ def _blocks(
     return maps
 
 
-def _batchnorm(preset: presets.Preset, name: str) -> keras.layers.BatchNormalization:
-    return keras.layers.BatchNormalization(
+def _batchnorm(preset: presets.Preset, name: str) -> batchnorm.BatchNorm:
+    return batchnorm.BatchNorm(
         momentum=preset.batchnorm_momentum, synchronized=preset.batchnorm_synchronized, name=name
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from expressnet.model import presets
+from expressnet.model import batchnorm, presets
 
 BOTTLENECK_EXPANSION = 4
 
@@ -61,7 +61,7 @@ class _ConvBatchNorm:
             kernel_initializer=keras.initializers.GlorotUniform(seed=next(self._seeds)),
             name=name,
         )(maps)
-        return keras.layers.BatchNormalization(
+        return batchnorm.BatchNorm(
             momentum=self._preset.batchnorm_momentum,
             synchronized=self._preset.batchnorm_synchronized,
             name=f"{name}_bn",
