@@ -10,7 +10,8 @@ from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
 STAGES = (
-    "ingest", "decide", "validate", "crop", "drift", "split", "train", "evaluate", "register", "promote", "predict",
+    "ingest", "decide", "validate", "cut", "crop", "drift", "split", "train", "evaluate", "register", "promote",
+    "predict",
 )  # fmt: skip
 
 
@@ -27,7 +28,7 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
         The summary.
     """
     run_dir = console.run_dir() or Path(markdown_path).parent
-    journal = {path.stem: storage.read_json(path) for path in sorted((run_dir / "journal").glob("*.json"))}
+    journal = _journal(run_dir / "journal")
     failed = next((name for name in STAGES if journal.get(name, {}).get("status") == "failed"), "")
     summary = {
         "state": state,
@@ -40,6 +41,25 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
     storage.write_bytes(run_dir / MARKDOWN_FILE, text)
     storage.write_bytes(Path(markdown_path), text)
     return summary
+
+
+def _journal(folder: Path) -> dict[str, dict[str, Any]]:
+    """Returns the entry of every stage that left one; the entries of parts are put together."""
+    found = {path.stem: storage.read_json(path) for path in sorted(folder.glob("*.json"))}
+    shared = {name.partition("-")[0] for name in found if "-" in name}
+    parts = {name: {key: found.pop(key) for key in list(found) if key.startswith(f"{name}-")} for name in shared}
+    return found | {name: _together(name, entries) for name, entries in parts.items()}
+
+
+def _together(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns one entry for parts of a stage: failed if one is, with its message; the seconds are those of all."""
+    failed = {key: entry["error"] for key, entry in entries.items() if entry["status"] == "failed"}
+    together = {"stage": name, "status": "failed" if failed else "succeeded", "num_parts": len(entries),
+                "seconds": round(sum(entry["seconds"] for entry in entries.values()), 1)}  # fmt: skip
+    if failed:
+        first, message = next(iter(failed.items()))
+        together["error"] = f"{len(failed)} of {len(entries)} parts failed; {first}: {message}"
+    return together
 
 
 def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -94,13 +114,17 @@ def markdown(summary: dict[str, Any]) -> str:
     """Returns the summary as Markdown for the run view."""
     rows = "\n".join(f"| {topic} | {_cell(sentence)} |" for topic, sentence in lines(summary))
     times = "\n".join(
-        f"| {name} | {'reused' if entry.get('reused') else entry['status']} | {entry['seconds']} |"
-        for name, entry in summary["stages"].items()
+        f"| {name} | {_outcome(entry)} | {entry['seconds']} |" for name, entry in summary["stages"].items()
     )
     return (
         f"# Run {summary['state'].lower()}\n\n| | |\n|---|---|\n{rows}\n\n"
         f"| stage | outcome | seconds |\n|---|---|---|\n{times}\n\n{AI_ACT_NOTE}\n"
     )
+
+
+def _outcome(entry: dict[str, Any]) -> str:
+    parts = f", {entry['num_parts']} parts" if "num_parts" in entry else ""
+    return f"{'reused' if entry.get('reused') else entry['status']}{parts}"
 
 
 def _cell(text: str) -> str:

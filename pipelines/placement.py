@@ -9,7 +9,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
 from expressnet import console
-from pipelines import images
+from pipelines import fan_out, images
 from pipelines.profiles import Pool, Profile
 
 STAGE_LABEL, CLASS_LABEL = "expressnet/stage", "expressnet/step-class"
@@ -42,7 +42,8 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
                 task.set_caching_options(False)
         return outputs
 
-    return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
+    with fan_out.using(profile.crop):
+        return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
 
 
 def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from kfp import dsl
 
 from components.crop import crop
+from components.cut import cut
 from components.evaluate import evaluate
 from components.ingest import ingest
 from components.promote import promote
@@ -21,6 +22,7 @@ from components.train import train
 from components.validate import validate
 from expressnet import code
 from expressnet.config import SplitConfig, TrainConfig
+from pipelines import fan_out
 
 Settings = Mapping[str, Any]
 # What a retraining takes over from the champion; see SplitConfig and TrainConfig.
@@ -35,16 +37,27 @@ def ingested(settings: Settings) -> dsl.PipelineTask:
 
 def cropped(source: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
     """Cuts the faces out of photographs that passed the gate."""
-    photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
+    data = {name: source.outputs[name] for name in ("photos", "dataset_digest")}
     checked = validate(
-        photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
+        **data, code_digest=code.digest("validate"),
         **_chosen(settings, ("min_per_class", "severities", "compare_with")),
     )  # fmt: skip
+    how = {**data, "mode": settings["crop_mode"],
+           **_chosen(settings, ("preset", "protocol", "margin", "detector", "workspace"))}  # fmt: skip
     return crop(
-        photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-        mode=settings["crop_mode"],
-        **_chosen(settings, ("preset", "protocol", "margin", "detector", "pictures", "workspace")),
+        **how, code_digest=code.digest("crop", "model.presets"), pictures=settings["pictures"],
+        parts=_cut(how, after=checked),
     ).after(checked)  # fmt: skip
+
+
+def _cut(how: Settings, *, after: dsl.PipelineTask) -> Any:
+    """Adds the loop over parts where there are several; returns what makes crop wait for it."""
+    fan = fan_out.current()
+    if fan.parts == 1:
+        return []
+    with dsl.ParallelFor(list(range(fan.parts)), parallelism=fan.parallelism) as part:
+        made = cut(**how, code_digest=code.digest("cut", "model.presets"), part=part, num_parts=fan.parts).after(after)
+    return dsl.Collected(made.output)
 
 
 def promoted(
