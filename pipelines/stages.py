@@ -61,14 +61,14 @@ def _cut(how: Settings, *, after: dsl.PipelineTask) -> Any:
 
 
 def promoted(
-    cut: dsl.PipelineTask, settings: Settings, *, kept_file: Any = SplitConfig.kept_file,
+    crops: dsl.PipelineTask, settings: Settings, *, kept_file: Any = SplitConfig.kept_file,
     kept_digest: Any = SplitConfig.kept_digest, initial_weights: Any = TrainConfig.initial_weights,
     initial_sha256: Any = TrainConfig.initial_sha256, after: tuple[dsl.PipelineTask, ...] = (),
 ) -> None:  # fmt: skip
     """Splits, trains, evaluates, registers and promotes.
 
     Args:
-        cut: the task crop.
+        crops: the task crop.
         settings: of the pipeline.
         kept_file: see expressnet.config.SplitConfig.
         kept_digest: see there.
@@ -76,9 +76,9 @@ def promoted(
         initial_sha256: see there.
         after: tasks that must have succeeded.
     """
-    faces, workspace = cut.outputs["faces"], settings["workspace"]
+    faces, workspace = crops.outputs["faces"], settings["workspace"]
     divided = split(
-        faces=faces, crops_digest=cut.outputs["crops_digest"], code_digest=code.digest("split"),
+        faces=faces, crops_digest=crops.outputs["crops_digest"], code_digest=code.digest("split"),
         kept_file=kept_file, kept_digest=kept_digest,
         **_chosen(settings, ("protocol", "seed", "split_file", "split_file_digest")),
     ).after(*after)  # fmt: skip
