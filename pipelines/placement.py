@@ -15,6 +15,7 @@ from pipelines.profiles import Pool, Profile
 STAGE_LABEL, CLASS_LABEL = "expressnet/stage", "expressnet/step-class"
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _RUN_ID = "EXPRESSNET_RUN_ID"
+_USER_ID = 10001  # of our images, and the group of the workspace
 
 
 def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool = True) -> Any:
@@ -58,6 +59,7 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
     # would leave a training of a day without a second attempt.
     task.set_retry(step.retries, f"{step.backoff_s}s", float(step.backoff_factor), f"{step.longest_s}s")
     kubernetes.set_timeout(task, step.timeout_s)
+    kubernetes.set_security_context(task, run_as_user=_USER_ID, run_as_group=_USER_ID, run_as_non_root=True)
     kubernetes.mount_pvc(task, profile.workspace_claim, profile.workspace_path)
     kubernetes.add_pod_label(task, STAGE_LABEL, stage)
     kubernetes.add_pod_label(task, CLASS_LABEL, step_class)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 import yaml
@@ -97,6 +98,18 @@ def test_what_needs_no_gpu_is_kept_off_nodes_that_have_one(compiled):
             (rule,) = executor["nodeAffinity"][0]["matchExpressions"]
             assert rule["operator"] == "DoesNotExist"
             assert "tolerations" not in executor
+
+
+def test_every_step_and_the_exit_handler_run_as_the_user_of_our_images_and_never_as_root(compiled):
+    _, pipeline, platform = compiled
+    assert set(platform) == {f"exec-{name}" for name in _containers(pipeline)}
+    assert "exec-summary" in platform
+    dockerfile = (images.ROOT / "images" / "Dockerfile").read_text()
+    users = set(re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE))
+    for executor in platform.values():
+        context = executor["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert users == {f"{context['runAsUser']}:{context['runAsGroup']}"}
 
 
 def test_every_step_mounts_the_workspace_at_one_path(compiled):
