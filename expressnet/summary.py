@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from expressnet import console, storage
 from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
+# On a cluster: the stages of the graph, with commas. A stage from Kubeflow's cache runs no code there, so that it
+# leaves no entry in the journal.
+STAGES_VARIABLE = "EXPRESSNET_STAGES"
 STAGES = (
     "ingest", "decide", "validate", "cut", "crop", "drift", "split", "train", "evaluate", "register", "promote",
     "predict",
@@ -35,6 +39,7 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
         "failed_stage": failed,
         "error": journal[failed]["error"] if failed else error,
         "stages": {name: journal[name] for name in STAGES if name in journal},
+        "without_entry": _without_entry(journal, succeeded=state == "SUCCEEDED" and not failed),
     }
     text = markdown(summary).encode()
     storage.write_json(run_dir / SUMMARY_FILE, summary)
@@ -49,6 +54,18 @@ def _journal(folder: Path) -> dict[str, dict[str, Any]]:
     shared = {name.partition("-")[0] for name in found if "-" in name}
     parts = {name: {key: found.pop(key) for key in list(found) if key.startswith(f"{name}-")} for name in shared}
     return found | {name: _together(name, entries) for name, entries in parts.items()}
+
+
+def _without_entry(journal: dict[str, dict[str, Any]], *, succeeded: bool) -> dict[str, str]:
+    """Says of the graph's stages that left no entry why not, as far as it can be known here."""
+    silent = [name for name in STAGES if name in os.environ.get(STAGES_VARIABLE, "").split(",") and name not in journal]
+    if not succeeded:
+        why = "reused or not reached"
+    elif journal.get("decide", {}).get("report", {}).get("retrain", True):
+        why = "reused"  # all of a run that succeeded has run, now or for an earlier one
+    else:
+        why = "not needed"
+    return dict.fromkeys(silent, why)
 
 
 def _together(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -114,7 +131,11 @@ def markdown(summary: dict[str, Any]) -> str:
     """Returns the summary as Markdown for the run view."""
     rows = "\n".join(f"| {topic} | {_cell(sentence)} |" for topic, sentence in lines(summary))
     times = "\n".join(
-        f"| {name} | {_outcome(entry)} | {entry['seconds']} |" for name, entry in summary["stages"].items()
+        f"| {name} | {_outcome(summary['stages'][name])} | {summary['stages'][name]['seconds']} |"
+        if name in summary["stages"]
+        else f"| {name} | {summary['without_entry'][name]} | |"
+        for name in STAGES
+        if name in summary["stages"] or name in summary["without_entry"]
     )
     return (
         f"# Run {summary['state'].lower()}\n\n| | |\n|---|---|\n{rows}\n\n"

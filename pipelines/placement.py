@@ -8,7 +8,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
-from expressnet import console
+from expressnet import console, summary
 from pipelines import fan_out, images
 from pipelines.profiles import Pool, Profile
 
@@ -33,7 +33,8 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
     @functools.wraps(graph)
     def everywhere(*arguments: Any, **named: Any) -> Any:
         outputs = graph(*arguments, **named)
-        for task in pipeline_context.Pipeline.get_default_pipeline().tasks.values():
+        tasks = pipeline_context.Pipeline.get_default_pipeline().tasks.values()
+        for task in tasks:
             if task.container_spec is None:
                 raise ValueError(
                     f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
@@ -41,6 +42,8 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
             place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags))
             if not cache:
                 task.set_caching_options(False)
+            if task.component_spec.name == "summary":
+                task.set_env_variable(summary.STAGES_VARIABLE, ",".join(sorted(t.component_spec.name for t in tasks)))
         return outputs
 
     with fan_out.using(profile.crop):

@@ -9,6 +9,7 @@ import yaml
 from kfp.compiler import Compiler
 
 from components import _images
+from expressnet.summary import STAGES, STAGES_VARIABLE
 from pipelines import catalog, fan_out, images, profiles
 
 LOCK = {
@@ -185,6 +186,13 @@ def test_a_part_is_reused_for_the_same_data_code_settings_and_number_only(compil
     assert len(parameters["code_digest"]["runtimeValue"]["constant"]) == 64
     assert parameters["num_parts"]["runtimeValue"]["constant"] == profile.crop.parts
     assert "loop-item" in parameters["part"]["componentInputParameter"]
+
+
+def test_the_exit_handler_knows_the_stages_of_its_graph(compiled):
+    _, pipeline, _ = compiled
+    (known,) = [item["value"] for item in _containers(pipeline)["summary"]["env"] if item["name"] == STAGES_VARIABLE]
+    assert set(known.split(",")) == set(_containers(pipeline))
+    assert set(known.split(",")) <= {*STAGES, "summary"}
 
 
 def test_a_laptop_gets_the_same_graph_with_nothing_applied(compiled, tmp_path):
