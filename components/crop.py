@@ -1,4 +1,4 @@
-from typing import NamedTuple
+from typing import List, NamedTuple
 
 from kfp import dsl
 
@@ -8,7 +8,7 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def crop(
     photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, protocol: str,
-    margin: float, detector: str, pictures: bool, workspace: str, faces: dsl.Output[dsl.Dataset],
+    margin: float, detector: str, pictures: bool, parts: List[str], workspace: str, faces: dsl.Output[dsl.Dataset],
     crop_report: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
     """Cuts one face out of every photograph."""

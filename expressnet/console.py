@@ -60,11 +60,12 @@ def progress(items: Iterable[_Item], *, total: int | None = None, unit: str) -> 
 
 
 @contextlib.contextmanager
-def stage(name: str, about: str) -> Iterator[dict[str, Any]]:
+def stage(name: str, about: str, *, part: int | None = None) -> Iterator[dict[str, Any]]:
     """Runs one stage in the open: says what it does, how long it took, or in one message what is wrong.
 
     The outcome is written to `journal/<name>.json` of the folder that the environment variable
-    EXPRESSNET_RUN_DIR names, if it names one. The yielded dict takes the stage's report.
+    EXPRESSNET_RUN_DIR names, if it names one; to `journal/<name>-<part>.json` where parts of one stage run at the same
+    time. The yielded dict takes the stage's report.
     """
     global _stage
     _stage = name
@@ -84,7 +85,7 @@ def stage(name: str, about: str) -> Iterator[dict[str, Any]]:
         # The journal must not hide the stage's own error when the disk is full.
         with contextlib.suppress(OSError):
             if folder := run_dir():
-                write_journal(folder, name, outcome)
+                write_journal(folder, name if part is None else f"{name}-{part:03}", outcome)
     say(f"done in {outcome['seconds']:.1f} s")
 
 
@@ -98,7 +99,7 @@ def run_dir() -> Path | None:
 
 
 def write_journal(folder: Path, name: str, outcome: dict[str, Any]) -> None:
-    """Writes the journal entry of one stage into a run's folder."""
+    """Writes the journal entry of one stage, or of a part of it, into a run's folder."""
     storage.write_json(folder / "journal" / f"{name}.json", outcome)
 
 

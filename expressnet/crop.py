@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +12,46 @@ import pandas as pd
 from expressnet import code, console, crop_report, cutting, faces, manifest, shards, storage
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
-
-INFO_FILE = "crops.json"
+from expressnet.crop_folder import INFO_FILE, CropFolder
 
 
 def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> dict[str, Any]:
     """Cuts a face out of every readable example of an ingested data set (see expressnet.faces).
 
     The output folder is `store_dir`/<settings>-<data set>. Crops that the same settings and code made for another
-    state of the data set are taken over; a killed run goes on after its last whole shard.
+    state of the data set are taken over; so is what the stage `cut` did, and a killed run goes on after its last
+    whole shard.
 
     Returns:
         The report: how many faces were found; `path` is the output folder.
     """
-    store = Path(store_dir)
-    info = storage.read_json(Path(dataset_dir) / "dataset.json")
-    settings = storage.json_digest([digest_fields(config), code.digest("cutting")])
-    out_dir = store / f"{settings[:16]}-{info['dataset_digest'][:16]}"
-    with storage.lock(out_dir.with_name(out_dir.name + ".lock"), wait=True):
-        if (out_dir / INFO_FILE).exists():
+    folder = CropFolder.of(dataset_dir, store_dir, config)
+    with storage.lock(folder.path.with_name(folder.path.name + ".lock"), wait=True):
+        if folder.is_done():
             console.say("cut before; the crops are used again")
+            shutil.rmtree(folder.partial, ignore_errors=True)  # of a part whose attempt was given up, and came late
         else:
-            earlier = [path.parent / shards.FOLDER for path in sorted(store.glob(f"{settings[:16]}-*/{INFO_FILE}"))]
-            partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
-            with storage.removed_on_error(partial):
-                _crop(dataset_dir, info, partial, config, earlier)
-            partial.replace(out_dir)
-        crops = storage.read_json(out_dir / INFO_FILE)
-        crop_report.write(out_dir, crops, pictures=config.pictures)
+            # What others have cut stays if this fails: the next attempt goes on from it.
+            undo = contextlib.nullcontext() if folder.partial.exists() else storage.removed_on_error(folder.partial)
+            with undo:
+                _crop(folder, config)
+            folder.partial.replace(folder.path)
+        crops = storage.read_json(folder.path / INFO_FILE)
+        crop_report.write(folder.path, crops, pictures=config.pictures)
     console.say(f"faces found in {crops['num_faces_found']:,} of {crops['num_examples']:,} ({crops['face_rate']:.1%})")
     report = {key: value for key, value in crops.items() if isinstance(value, (str, int, float))}
-    return {**report, "path": str(out_dir)}
+    return {**report, "path": str(folder.path)}
 
 
-def _crop(dataset_dir: str, info: dict[str, Any], partial: Path, config: CropConfig, earlier: list[Path]) -> None:
-    frame = manifest.read(dataset_dir)
-    readable = frame[frame["problem"] == ""]
-    cropped = cutting.cut_all(readable, dataset_dir, partial / shards.FOLDER, config, earlier)
+def _crop(folder: CropFolder, config: CropConfig) -> None:
+    photos, num_left_out = folder.photos()
+    shards_dir = folder.partial / shards.FOLDER
+    cropped = cutting.cut_all(photos, folder.dataset_dir, shards_dir, config, folder.earlier())
     digest = manifest.digest(cropped, ("sha256", "label", "face_found", "box_xyxy", "crop_sha256"))
-    manifest.write(cropped[manifest.CROPPED.names], partial, manifest.CROPPED)
+    manifest.write(cropped[manifest.CROPPED.names], folder.partial, manifest.CROPPED)
     crops: dict[str, Any] = {
         "num_examples": len(cropped),
-        "num_left_out": len(frame) - len(cropped),
+        "num_left_out": num_left_out + len(photos) - len(cropped),
         "num_faces_found": int(cropped["face_found"].sum()),
         "face_rate": float(cropped["face_found"].mean()),
         "several_faces_rate": float((cropped["num_faces"] > 1).mean()),
@@ -62,11 +62,11 @@ def _crop(dataset_dir: str, info: dict[str, Any], partial: Path, config: CropCon
         "crops_digest": digest,
         "code_digest": code.digest("cutting"),
         "config": digest_fields(config),
-        "dataset": info,
+        "dataset": folder.dataset,
     }
     by_class = cropped.groupby("label")["face_found"].mean()
     crops["face_rate_by_class"] = {str(label): float(rate) for label, rate in by_class.items()}
-    storage.write_json(partial / INFO_FILE, crops)
+    storage.write_json(folder.partial / INFO_FILE, crops)
 
 
 def _agreement(cropped: pd.DataFrame) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import cv2
 import pandas as pd
 
 from expressnet import console, faces, images, shards, storage, workers
-from expressnet.config.crop import CropConfig
+from expressnet.config.crop import CropConfig, CutConfig
 
 _PHOTOS_EACH = 50  # a process takes longer to start than so many take
 _COMPARED = 16  # one photograph in so many is shown to both models; which, its hash says, so that no other matters
@@ -37,6 +37,36 @@ def cut_all(
         columns of the manifest, `crop_sha256`, the SHA-256 of the crop's pixels, and of a sixteenth of the rows which
         models find a face (`faces.FOUND_BY`; None in the others).
     """
+    places = shards.fill(
+        shards_dir, set(frame["sha256"]), _cut_by(frame, dataset_dir, config), bytes_each=_bytes_each(config),
+        earlier=earlier,
+    )  # fmt: skip
+    facts = frame.drop(columns=["shard", "offset", "size"])
+    cropped = facts.merge(places, on="sha256", validate="one_to_one").sort_values("sha256")
+    return cropped[cropped["refused"] == ""].drop(columns="refused").reset_index(drop=True)
+
+
+def cut_part(
+    frame: pd.DataFrame, dataset_dir: str, shards_dir: Path, config: CropConfig, earlier: Sequence[Path],
+    which: CutConfig,
+) -> int:  # fmt: skip
+    """Cuts the shards of one part, for a `cut_all` with the same arguments to go on from.
+
+    Returns:
+        How many photographs they hold.
+    """
+    return shards.fill_part(
+        shards_dir, set(frame["sha256"]), _cut_by(frame, dataset_dir, config), bytes_each=_bytes_each(config),
+        earlier=earlier, part=which.part, num_parts=which.num_parts,
+    )  # fmt: skip
+
+
+def _bytes_each(config: CropConfig) -> float:
+    return config.size_px**2 * 2.0
+
+
+def _cut_by(frame: pd.DataFrame, dataset_dir: str, config: CropConfig) -> shards.Make:
+    """Returns the function that cuts photographs of `frame`, by their hashes."""
     boxes = [tuple(map(int, box)) for box in frame["given_box_xyxy"]]
     tasks = {
         sha256: _Task(sha256, location, box)
@@ -52,10 +82,7 @@ def cut_all(
         for key, result in zip(keys, console.progress(cut, total=len(keys), unit="photos"), strict=True):
             yield _refused(key, result) if isinstance(result, workers.Failure) else result
 
-    places = shards.fill(shards_dir, set(tasks), payloads, bytes_each=config.size_px**2 * 2.0, earlier=earlier)
-    facts = frame.drop(columns=["shard", "offset", "size"])
-    cropped = facts.merge(places, on="sha256", validate="one_to_one").sort_values("sha256")
-    return cropped[cropped["refused"] == ""].drop(columns="refused").reset_index(drop=True)
+    return payloads
 
 
 class _Task(NamedTuple):

@@ -21,6 +21,11 @@ DECISION_FILE = "decision.json"
 _COLUMNS = ("sha256", "label", "source_split")
 # What the code of a stage is, by its module; ingest's is left out, for its data have a digest of their own.
 _MODULES = {"crop": "cutting", "split": "split", "train": "train"}
+_PARAMETERS = (
+    "preset", "protocol", "seed", "epochs", "precision", "xla", "class_weights", "moe", "backbone_sha256", "crop_mode",
+    "margin", "detector", "split_file", "split_file_digest",
+)  # fmt: skip
+_HANDED_OVER = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
 # How a training starts, and from which split, follows from who is champion; neither is a reason to train.
 _NO_REASONS = ("initial_sha256", "kept_digest")
 
@@ -94,8 +99,7 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
     models = registry.Registry(workspace)
     model_name = f"expressnet-{info['dataset_id']}"
     champion = _read_champion(models, model_name, Path(workspace))
-    report: dict[str, Any] = {"model_name": model_name, "champion": "", "kept_file": "", "kept_digest": "",
-                              "initial_weights": "", "initial_sha256": ""}  # fmt: skip
+    report: dict[str, Any] = {"model_name": model_name, **dict.fromkeys(_HANDED_OVER, "")}
     if champion is None:
         report |= {"retrain": True, "reason": f"{model_name} has no champion yet"}
     else:
@@ -111,10 +115,16 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
     return report
 
 
-def hand_over(report: dict[str, Any], paths: Mapping[str, str]) -> None:
-    """Writes entries of a report to a file each, for the orchestrator."""
-    for name, path in paths.items():
-        storage.write_bytes(Path(path), report[name].encode())
+def asked_for(given: Mapping[str, Any]) -> tuple[Settings, RetrainConfig]:
+    """Returns settings and reasons of a run with these parameters, among which there may be others."""
+    reasons = RetrainConfig(min_new=given["min_new"], warm_start=given["warm_start"])
+    return Settings.of_run(**{name: given[name] for name in _PARAMETERS}), reasons
+
+
+def hand_over(report: dict[str, Any], paths: Mapping[str, Any]) -> None:
+    """Writes what later stages get to a file each, for the orchestrator; `paths` may have more than those."""
+    for name in _HANDED_OVER:
+        storage.write_bytes(Path(paths[name]), report[name].encode())
 
 
 def _read_champion(models: registry.Registry, model_name: str, workspace: Path) -> _Champion | None:

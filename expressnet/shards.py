@@ -14,10 +14,11 @@ import io
 import os
 import shutil
 import tarfile
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -45,13 +46,11 @@ class Payload(NamedTuple):
     facts: Mapping[str, Any] = {}
 
 
+Make = Callable[[list[str]], Iterable[Payload]]
+
+
 def fill(
-    folder: Path,
-    wanted: Collection[str],
-    make: Callable[[list[str]], Iterable[Payload]],
-    *,
-    bytes_each: float,
-    earlier: Sequence[Path] = (),
+    folder: Path, wanted: Collection[str], make: Make, *, bytes_each: float, earlier: Sequence[Path] = ()
 ) -> pd.DataFrame:
     """Makes `folder` hold the wanted records in whole shards, and does only what is missing.
 
@@ -69,15 +68,12 @@ def fill(
         The index of all wanted records, sorted by sha256: sha256, shard, offset, size and the payloads' facts.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = set(wanted)
-    names = _adopt(folder, wanted, earlier, limit=4 * len(_groups(sorted(wanted), bytes_each)) + 16)
-    adopted = {sha256 for name in names for sha256 in index(folder, name)["sha256"]}
-    groups = _groups(sorted(wanted - adopted), bytes_each)
-    missing = {name: keys for name, keys in groups.items() if not _is_whole(folder, name, keys)}
-    payloads = iter(make([key for keys in missing.values() for key in keys])) if missing else iter(())
-    for name, keys in missing.items():
-        _write(folder, name, islice(payloads, len(keys)))
-    names += groups
+    adopted, groups = _plan(set(wanted), bytes_each, earlier)
+    for name, source in adopted.items():
+        for file_name in (_index_name(name), name):
+            _link(source / file_name, folder / file_name)
+    _write_missing(folder, groups, make)
+    names = [*adopted, *groups]
     for path in folder.iterdir():
         if (path.suffix == ".tar" and path.name not in names) or path.name.endswith(storage.PARTIAL_SUFFIX):
             path.unlink()  # of an interrupted call whose records are no longer wanted
@@ -85,8 +81,50 @@ def fill(
     return pd.concat([index(folder, name) for name in names]).sort_values("sha256").reset_index(drop=True)
 
 
-def _adopt(folder: Path, wanted: set[str], earlier: Sequence[Path], *, limit: int) -> list[str]:
-    """Links the shards of predecessors that fit, unless there are so many that writing anew is better."""
+def fill_part(
+    folder: Path, wanted: Collection[str], make: Make, *, bytes_each: float, earlier: Sequence[Path] = (), part: int,
+    num_parts: int,
+) -> int:  # fmt: skip
+    """Writes every `num_parts`-th of the shards that `fill` with the same arguments would write.
+
+    Parts may run at the same time, the same one twice too: each leaves the others' files alone, and a shard appears
+    whole. What is linked, what is left over and what no part has written is for `fill` to see to.
+
+    Args:
+        folder: gets the shards and their indices.
+        wanted: keys (sha256) of all records, not of this part's only.
+        make: see `fill`.
+        bytes_each: see `fill`.
+        earlier: see `fill`.
+        part: number of this part, from 0.
+        num_parts: how many there are.
+
+    Returns:
+        How many records the part's shards hold.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _, groups = _plan(set(wanted), bytes_each, earlier)
+    mine = dict(islice(groups.items(), part, None, num_parts))
+    _write_missing(folder, mine, make)
+    return sum(map(len, mine.values()))
+
+
+def _plan(wanted: set[str], bytes_each: float, earlier: Sequence[Path]) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """Returns which shards are taken over, by name the folder that has them, and which are written, with their keys."""
+    adopted = _adoptable(wanted, earlier, limit=4 * len(_groups(sorted(wanted), bytes_each)) + 16)
+    covered = {sha256 for name, source in adopted.items() for sha256 in index(source, name)["sha256"]}
+    return adopted, _groups(sorted(wanted - covered), bytes_each)
+
+
+def _write_missing(folder: Path, groups: Mapping[str, list[str]], make: Make) -> None:
+    missing = {name: keys for name, keys in groups.items() if not _is_whole(folder, name, keys)}
+    payloads = iter(make([key for keys in missing.values() for key in keys])) if missing else iter(())
+    for name, keys in missing.items():
+        _write(folder, name, islice(payloads, len(keys)))
+
+
+def _adoptable(wanted: set[str], earlier: Sequence[Path], *, limit: int) -> dict[str, Path]:
+    """Returns the shards of predecessors that fit, none if there are so many that writing anew is better."""
     adopted: dict[str, Path] = {}
     covered: set[str] = set()
     for source in earlier:
@@ -95,12 +133,7 @@ def _adopt(folder: Path, wanted: set[str], earlier: Sequence[Path], *, limit: in
             if keys <= wanted and not keys & covered:
                 adopted[path.name] = source
                 covered |= keys
-    if len(adopted) > limit:
-        return []
-    for name, source in adopted.items():
-        for file_name in (_index_name(name), name):
-            _link(source / file_name, folder / file_name)
-    return list(adopted)
+    return adopted if len(adopted) <= limit else {}
 
 
 def _link(source: Path, target: Path) -> None:
@@ -135,25 +168,33 @@ def _is_whole(folder: Path, name: str, keys: list[str]) -> bool:
 
 
 def _write(folder: Path, name: str, payloads: Iterator[Payload]) -> None:
-    partial = folder / f"{name}{storage.PARTIAL_SUFFIX}"
+    # A name of its own, because an attempt that was given up may still be writing the same shard on another node.
+    partial = folder / f"{name}.{uuid.uuid4().hex}{storage.PARTIAL_SUFFIX}"
+    try:
+        with partial.open("wb") as file:
+            rows = _write_tar(file, payloads)
+            file.flush()
+            os.fsync(file.fileno())
+        buffer = io.BytesIO()
+        pd.DataFrame(rows).to_parquet(buffer, index=False)
+        storage.write_bytes(folder / _index_name(name), buffer.getvalue())
+        partial.replace(folder / name)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_tar(file: IO[bytes], payloads: Iterator[Payload]) -> list[dict[str, Any]]:
+    """Writes the payloads as members; returns the rows of their index."""
     rows = []
-    with partial.open("wb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for payload in payloads:
-                member = tarfile.TarInfo(f"{payload.sha256}.{payload.extension}")
-                member.size = len(payload.data)
-                tar.addfile(member, io.BytesIO(payload.data))
-                padded = -(-len(payload.data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                rows.append(
-                    {"sha256": payload.sha256, "offset": tar.offset - padded, "size": len(payload.data),
-                     **payload.facts}
-                )  # fmt: skip
-        file.flush()
-        os.fsync(file.fileno())
-    buffer = io.BytesIO()
-    pd.DataFrame(rows).to_parquet(buffer, index=False)
-    storage.write_bytes(folder / _index_name(name), buffer.getvalue())
-    partial.replace(folder / name)
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for payload in payloads:
+            member = tarfile.TarInfo(f"{payload.sha256}.{payload.extension}")
+            member.size = len(payload.data)
+            tar.addfile(member, io.BytesIO(payload.data))
+            padded = -(-len(payload.data) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+            place = {"sha256": payload.sha256, "offset": tar.offset - padded, "size": len(payload.data)}
+            rows.append({**place, **payload.facts})
+    return rows
 
 
 def _index_name(name: str) -> str:

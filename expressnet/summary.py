@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from expressnet import console, storage
 from expressnet.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
+# On a cluster: the stages of the graph, with commas. A stage from Kubeflow's cache runs no code there, so that it
+# leaves no entry in the journal.
+STAGES_VARIABLE = "EXPRESSNET_STAGES"
 STAGES = (
-    "ingest", "decide", "validate", "crop", "drift", "split", "train", "evaluate", "register", "promote", "predict",
+    "ingest", "decide", "validate", "cut", "crop", "drift", "split", "train", "evaluate", "register", "promote",
+    "predict",
 )  # fmt: skip
 
 
@@ -27,19 +32,51 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
         The summary.
     """
     run_dir = console.run_dir() or Path(markdown_path).parent
-    journal = {path.stem: storage.read_json(path) for path in sorted((run_dir / "journal").glob("*.json"))}
+    journal = _journal(run_dir / "journal")
     failed = next((name for name in STAGES if journal.get(name, {}).get("status") == "failed"), "")
     summary = {
         "state": state,
         "failed_stage": failed,
         "error": journal[failed]["error"] if failed else error,
         "stages": {name: journal[name] for name in STAGES if name in journal},
+        "without_entry": _without_entry(journal, succeeded=state == "SUCCEEDED" and not failed),
     }
     text = markdown(summary).encode()
     storage.write_json(run_dir / SUMMARY_FILE, summary)
     storage.write_bytes(run_dir / MARKDOWN_FILE, text)
     storage.write_bytes(Path(markdown_path), text)
     return summary
+
+
+def _journal(folder: Path) -> dict[str, dict[str, Any]]:
+    """Returns the entry of every stage that left one; the entries of parts are put together."""
+    found = {path.stem: storage.read_json(path) for path in sorted(folder.glob("*.json"))}
+    shared = {name.partition("-")[0] for name in found if "-" in name}
+    parts = {name: {key: found.pop(key) for key in list(found) if key.startswith(f"{name}-")} for name in shared}
+    return found | {name: _together(name, entries) for name, entries in parts.items()}
+
+
+def _without_entry(journal: dict[str, dict[str, Any]], *, succeeded: bool) -> dict[str, str]:
+    """Says of the graph's stages that left no entry why not, as far as it can be known here."""
+    silent = [name for name in STAGES if name in os.environ.get(STAGES_VARIABLE, "").split(",") and name not in journal]
+    if not succeeded:
+        why = "reused or not reached"
+    elif journal.get("decide", {}).get("report", {}).get("retrain", True):
+        why = "reused"  # all of a run that succeeded has run, now or for an earlier one
+    else:
+        why = "not needed"
+    return dict.fromkeys(silent, why)
+
+
+def _together(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns one entry for parts of a stage: failed if one is, with its message; the seconds are those of all."""
+    failed = {key: entry["error"] for key, entry in entries.items() if entry["status"] == "failed"}
+    together = {"stage": name, "status": "failed" if failed else "succeeded", "num_parts": len(entries),
+                "seconds": round(sum(entry["seconds"] for entry in entries.values()), 1)}  # fmt: skip
+    if failed:
+        first, message = next(iter(failed.items()))
+        together["error"] = f"{len(failed)} of {len(entries)} parts failed; {first}: {message}"
+    return together
 
 
 def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -94,13 +131,21 @@ def markdown(summary: dict[str, Any]) -> str:
     """Returns the summary as Markdown for the run view."""
     rows = "\n".join(f"| {topic} | {_cell(sentence)} |" for topic, sentence in lines(summary))
     times = "\n".join(
-        f"| {name} | {'reused' if entry.get('reused') else entry['status']} | {entry['seconds']} |"
-        for name, entry in summary["stages"].items()
+        f"| {name} | {_outcome(summary['stages'][name])} | {summary['stages'][name]['seconds']} |"
+        if name in summary["stages"]
+        else f"| {name} | {summary['without_entry'][name]} | |"
+        for name in STAGES
+        if name in summary["stages"] or name in summary["without_entry"]
     )
     return (
         f"# Run {summary['state'].lower()}\n\n| | |\n|---|---|\n{rows}\n\n"
         f"| stage | outcome | seconds |\n|---|---|---|\n{times}\n\n{AI_ACT_NOTE}\n"
     )
+
+
+def _outcome(entry: dict[str, Any]) -> str:
+    parts = f", {entry['num_parts']} parts" if "num_parts" in entry else ""
+    return f"{'reused' if entry.get('reused') else entry['status']}{parts}"
 
 
 def _cell(text: str) -> str:

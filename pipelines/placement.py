@@ -8,13 +8,14 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
-from expressnet import console
-from pipelines import images
+from expressnet import console, summary
+from pipelines import fan_out, images
 from pipelines.profiles import Pool, Profile
 
 STAGE_LABEL, CLASS_LABEL = "expressnet/stage", "expressnet/step-class"
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _RUN_ID = "EXPRESSNET_RUN_ID"
+_USER_ID = 10001  # of our images, and the group of the workspace
 
 
 def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool = True) -> Any:
@@ -32,7 +33,8 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
     @functools.wraps(graph)
     def everywhere(*arguments: Any, **named: Any) -> Any:
         outputs = graph(*arguments, **named)
-        for task in pipeline_context.Pipeline.get_default_pipeline().tasks.values():
+        tasks = pipeline_context.Pipeline.get_default_pipeline().tasks.values()
+        for task in tasks:
             if task.container_spec is None:
                 raise ValueError(
                     f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
@@ -40,9 +42,12 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
             place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags))
             if not cache:
                 task.set_caching_options(False)
+            if task.component_spec.name == "summary":
+                task.set_env_variable(summary.STAGES_VARIABLE, ",".join(sorted(t.component_spec.name for t in tasks)))
         return outputs
 
-    return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
+    with fan_out.using(profile.crop):
+        return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
 
 
 def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
@@ -57,6 +62,7 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
     # would leave a training of a day without a second attempt.
     task.set_retry(step.retries, f"{step.backoff_s}s", float(step.backoff_factor), f"{step.longest_s}s")
     kubernetes.set_timeout(task, step.timeout_s)
+    kubernetes.set_security_context(task, run_as_user=_USER_ID, run_as_group=_USER_ID, run_as_non_root=True)
     kubernetes.mount_pvc(task, profile.workspace_claim, profile.workspace_path)
     kubernetes.add_pod_label(task, STAGE_LABEL, stage)
     kubernetes.add_pod_label(task, CLASS_LABEL, step_class)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from kubernetes.utils.quantity import parse_quantity
 
+from pipelines.fan_out import ALONE, FanOut
 from pipelines.images import STEP_CLASSES
 from pipelines.local import RunError
 
@@ -159,6 +160,7 @@ class Profile:
         pools: by name.
         defaults: of steps that `steps` does not name.
         steps: by the name of the component.
+        crop: how many pods share the cutting of faces.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Profile:
     defaults: Step
     steps: Mapping[str, Step]
     registry_uri: str = ""
+    crop: FanOut = ALONE
 
     def __post_init__(self) -> None:
         path = self.workspace_path
@@ -215,7 +218,7 @@ def read(name: str, folder: Path = FOLDER) -> Profile:
         raise ProfileError(f"PROFILE must be one of {known}; got {name!r}. Own ones go to {folder}.")
     try:
         return _profile(name, yaml.safe_load(path.read_text()))
-    except (ProfileError, yaml.YAMLError) as error:
+    except (ProfileError, ValueError, yaml.YAMLError) as error:
         raise ProfileError(f"{path}: {error}") from error
     except TypeError as error:  # of a dataclass that got a key too many or too few
         raise ProfileError(f"{path}: {str(error).replace('.__init__()', '')}. Is a key misspelt or missing?") from error
@@ -231,7 +234,8 @@ def _profile(name: str, given: Any) -> Profile:
     unknown = sorted(set(overrides) - components)
     _require(not unknown, "steps", f"among the components {', '.join(sorted(components))}", unknown)
     steps = {key: Step(**{**defaults, **value}) for key, value in overrides.items()}
-    return Profile(name=name, pools=pools, defaults=Step(**defaults), steps=steps, **plain)
+    crop = FanOut(**plain.pop("crop", {}))
+    return Profile(name=name, pools=pools, defaults=Step(**defaults), steps=steps, crop=crop, **plain)
 
 
 def _pool(given: Mapping[str, Any]) -> Pool:

@@ -12,6 +12,7 @@ from typing import Any
 from kfp import dsl
 
 from components.crop import crop
+from components.cut import cut
 from components.evaluate import evaluate
 from components.ingest import ingest
 from components.promote import promote
@@ -21,6 +22,7 @@ from components.train import train
 from components.validate import validate
 from expressnet import code
 from expressnet.config import SplitConfig, TrainConfig
+from pipelines import fan_out
 
 Settings = Mapping[str, Any]
 # What a retraining takes over from the champion; see SplitConfig and TrainConfig.
@@ -35,27 +37,38 @@ def ingested(settings: Settings) -> dsl.PipelineTask:
 
 def cropped(source: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
     """Cuts the faces out of photographs that passed the gate."""
-    photos, dataset_digest = source.outputs["photos"], source.outputs["dataset_digest"]
+    data = {name: source.outputs[name] for name in ("photos", "dataset_digest")}
     checked = validate(
-        photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("validate"),
+        **data, code_digest=code.digest("validate"),
         **_chosen(settings, ("min_per_class", "severities", "compare_with")),
     )  # fmt: skip
+    how = {**data, "mode": settings["crop_mode"],
+           **_chosen(settings, ("preset", "protocol", "margin", "detector", "workspace"))}  # fmt: skip
     return crop(
-        photos=photos, dataset_digest=dataset_digest, code_digest=code.digest("crop", "model.presets"),
-        mode=settings["crop_mode"],
-        **_chosen(settings, ("preset", "protocol", "margin", "detector", "pictures", "workspace")),
+        **how, code_digest=code.digest("crop", "model.presets"), pictures=settings["pictures"],
+        parts=_cut(how, after=checked),
     ).after(checked)  # fmt: skip
 
 
+def _cut(how: Settings, *, after: dsl.PipelineTask) -> Any:
+    """Adds the loop over parts where there are several; returns what makes crop wait for it."""
+    fan = fan_out.current()
+    if fan.parts == 1:
+        return []
+    with dsl.ParallelFor(list(range(fan.parts)), parallelism=fan.parallelism) as part:
+        made = cut(**how, code_digest=code.digest("cut", "model.presets"), part=part, num_parts=fan.parts).after(after)
+    return dsl.Collected(made.output)
+
+
 def promoted(
-    cut: dsl.PipelineTask, settings: Settings, *, kept_file: Any = SplitConfig.kept_file,
+    crops: dsl.PipelineTask, settings: Settings, *, kept_file: Any = SplitConfig.kept_file,
     kept_digest: Any = SplitConfig.kept_digest, initial_weights: Any = TrainConfig.initial_weights,
     initial_sha256: Any = TrainConfig.initial_sha256, after: tuple[dsl.PipelineTask, ...] = (),
 ) -> None:  # fmt: skip
     """Splits, trains, evaluates, registers and promotes.
 
     Args:
-        cut: the task crop.
+        crops: the task crop.
         settings: of the pipeline.
         kept_file: see expressnet.config.SplitConfig.
         kept_digest: see there.
@@ -63,9 +76,9 @@ def promoted(
         initial_sha256: see there.
         after: tasks that must have succeeded.
     """
-    faces, workspace = cut.outputs["faces"], settings["workspace"]
+    faces, workspace = crops.outputs["faces"], settings["workspace"]
     divided = split(
-        faces=faces, crops_digest=cut.outputs["crops_digest"], code_digest=code.digest("split"),
+        faces=faces, crops_digest=crops.outputs["crops_digest"], code_digest=code.digest("split"),
         kept_file=kept_file, kept_digest=kept_digest,
         **_chosen(settings, ("protocol", "seed", "split_file", "split_file_digest")),
     ).after(*after)  # fmt: skip

@@ -1,7 +1,7 @@
 """The settings of every stage; the only home of a default."""
 
 from expressnet.config.base import digest_fields
-from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig
+from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig, CutConfig
 from expressnet.config.evidence import JURISDICTIONS, EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
@@ -34,6 +34,7 @@ __all__ = [
     "AugmentConfig",
     "CheckpointConfig",
     "CropConfig",
+    "CutConfig",
     "DriftConfig",
     "EvaluateConfig",
     "IngestConfig",

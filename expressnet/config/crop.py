@@ -10,6 +10,7 @@ from expressnet.config.base import require
 AUTO = "auto"
 CROP_MODES = ("aligned", "paper", "whole")
 RUN_CROP_MODES = (AUTO, *CROP_MODES)  # auto: the one of the split's protocol
+MAX_PARTS = 256  # iterations of one loop in Kubeflow, and groups of shards that share two leading digits
 DETECTORS = (AUTO, "short_range", "full_range")
 # Which of several faces is cut out in the mode `aligned`; `paper` takes the first detection, whatever its size.
 FACE_CHOICES = ("largest", "central")
@@ -67,3 +68,20 @@ class CropConfig:
         if self.detector != AUTO:
             return self.detector
         return "full_range" if self.mode == "paper" else "short_range"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CutConfig:
+    """Which part of a data set's photographs is cut, where several pods share them.
+
+    Attributes:
+        part: its number, from 0.
+        num_parts: how many there are.
+    """
+
+    part: int = 0
+    num_parts: int = 1
+
+    def __post_init__(self) -> None:
+        require(1 <= self.num_parts <= MAX_PARTS, "num_parts", f"in 1..{MAX_PARTS}", self.num_parts)
+        require(0 <= self.part < self.num_parts, "part", f"in 0..{self.num_parts - 1}", self.part)

@@ -78,11 +78,27 @@ def _volume(core: kubernetes.client.CoreV1Api, profile: Profile, namespace: str)
         return _refused(error, what, "kubectl apply -k k8s/overlays/...")
     modes = claim.spec.access_modes or []
     if "ReadWriteMany" not in modes:
-        return Finding(
-            FAILED, f"{what} is {', '.join(modes)}", "steps share it: it must be ReadWriteMany (NFS, Filestore)"
-        )
+        return _narrow_volume(core, f"{what} is {', '.join(modes)}", modes)
     # A claim whose storage class waits for its first consumer is Pending until a run starts.
     return Finding(OK if claim.status.phase == "Bound" else WARNING, f"{what}: ReadWriteMany, {claim.status.phase}")
+
+
+def _narrow_volume(core: kubernetes.client.CoreV1Api, what: str, modes: list[str]) -> Finding:
+    """Judges a volume for one node (ReadWriteOnce), which all pods of that node can share."""
+    needed = "steps share it: it must be ReadWriteMany (NFS, Filestore)"
+    if "ReadWriteOnce" not in modes:
+        return Finding(FAILED, what, needed)
+    try:
+        num_nodes = len(kube.ask(core.list_node).items)
+    except kube.KubeError as error:
+        if error.status != 403:
+            raise
+        return Finding(WARNING, f"{what}, and this user may not count the nodes", f"good for one node; else {needed}")
+    if num_nodes == 1:
+        return Finding(
+            WARNING, f"{what}, which the one node of this cluster can share", f"with a second node, {needed}"
+        )
+    return Finding(FAILED, f"{what}, and there are {num_nodes} nodes", needed)
 
 
 def _gpus(core: kubernetes.client.CoreV1Api, profile: Profile) -> Iterator[Finding]:

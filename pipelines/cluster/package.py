@@ -8,6 +8,7 @@ import functools
 import graphlib
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,19 @@ class Package:
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Returns the tasks that run a container, by name, each behind those that it waits for."""
-        spec = self.spec
-        order = [name for graph in spec["components"].values() for name in _in_order(graph)] + _in_order(spec["root"])
-        graphs = (spec["root"], *spec["components"].values())
-        found = {name: task for graph in graphs for name, task in graph.get("dag", {}).get("tasks", {}).items()}
-        return {n: found[n] for n in order if "executorLabel" in spec["components"][found[n]["componentRef"]["name"]]}
+        return dict(_in_order(self.spec["root"], self.spec["components"]))
 
 
-def _in_order(graph: dict[str, Any]) -> list[str]:
-    tasks = graph.get("dag", {}).get("tasks", {})
+def _in_order(graph: dict[str, Any], components: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the tasks of a graph, those of its exit handlers, conditions and loops in their place."""
+    tasks = graph["dag"]["tasks"]
     before = {name: set(task.get("dependentTasks", [])) & set(tasks) for name, task in tasks.items()}
-    return list(graphlib.TopologicalSorter(before).static_order())
+    for name in graphlib.TopologicalSorter(before).static_order():
+        component = components[tasks[name]["componentRef"]["name"]]
+        if "dag" in component:
+            yield from _in_order(component, components)
+        else:
+            yield name, tasks[name]
 
 
 def make(name: str, profile: Profile | None, lock: dict, *, allow_tags: bool, cache: bool = True) -> Package:

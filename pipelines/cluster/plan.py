@@ -7,6 +7,7 @@ from typing import Any
 from pipelines import images
 from pipelines.cluster import tables
 from pipelines.cluster.package import Package
+from pipelines.fan_out import SHARED
 from pipelines.profiles import Pool, Profile, Step
 
 _HEADINGS = ("step", "node", "cpu", "memory", "GPUs", "attempts", "at most", "image", "reused")
@@ -51,7 +52,8 @@ def _table(package: Package, profile: Profile, steps: dict[str, str]) -> str:
         cached = tasks[task]["cachingOptions"].get("enableCache", False)
         gpus = f"{pool.accelerator.count} {pool.accelerator.type}" if pool.accelerator else "-"
         rows.append((
-            task, step.pool + (" (spot)" if pool.spot else ""), f"{step.cpu}-{step.cpu_limit}",
+            f"{task} ({profile.crop.parts} parts, {profile.crop.parallelism} at a time)" if name == SHARED else task,
+            step.pool + (" (spot)" if pool.spot else ""), f"{step.cpu}-{step.cpu_limit}",
             f"{step.memory}-{step.memory_limit}", gpus, str(step.retries + 1), f"{step.timeout_s / 3600:.3g} h",
             images.short_name(found[name]), "if unchanged" if cached else "never",
         ))  # fmt: skip
@@ -60,14 +62,15 @@ def _table(package: Package, profile: Profile, steps: dict[str, str]) -> str:
 
 def _cost(profile: Profile, steps: dict[str, Step]) -> str:
     """Says the upper bound, because how long a step takes depends on data that nobody has read yet."""
-    hours = {name: step.timeout_s / 3600 for name, step in steps.items()}
+    hours = {name: step.timeout_s / 3600 * (profile.crop.parts if name == SHARED else 1)
+             for name, step in steps.items()}  # fmt: skip
     gpu_hours = sum(hours[name] * _gpus(profile.pools[step.pool]) for name, step in steps.items())
     dollars = sum(hours[name] * profile.pools[step.pool].usd_per_hour for name, step in steps.items())
     price = f"{dollars:,.2f} USD" if dollars else "no price is given in the profile"
     each = ", ".join(f"{name} {pool.usd_per_hour:g} USD/h" for name, pool in profile.pools.items() if pool.usd_per_hour)
     return (
-        f"cost       at most {gpu_hours:,.0f} GPU-hours and {price}, if every step ran once until its timeout on a "
-        f"node of its own\n           ({each or 'own hardware'})"
+        f"cost       at most {gpu_hours:,.0f} GPU-hours and {price}, if every step and part ran once until its timeout "
+        f"on\n           a node of its own ({each or 'own hardware'})"
     )
 
 

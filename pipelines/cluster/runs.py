@@ -15,6 +15,7 @@ from rich.console import Console
 from expressnet.console import PROGRESS_MARK
 from pipelines.cluster import ClusterError, client, confidential, settings, tables
 from pipelines.cluster.confidential import say
+from pipelines.fan_out import SHARED
 from pipelines.screen import Screen
 
 POLL_S = 5.0
@@ -63,12 +64,14 @@ def _details(run: kfp_server_api.V2beta1Run) -> list[kfp_server_api.V2beta1Pipel
 def steps(run: kfp_server_api.V2beta1Run) -> dict[str, tuple[str, str]]:
     """Returns state and minutes of every step, in the order of their beginning.
 
-    A step whose executor Kubeflow skipped was taken from the cache. Of several attempts the last one counts.
+    A step whose executor Kubeflow skipped was taken from the cache. Of several attempts the last one counts. The
+    parts of a loop are one step, from the first one's start to the last one's end.
     """
     details = _details(run)
     skipped = {d.task_id for d in details if d.display_name == "executor" and d.state == "SKIPPED"}
     skipped |= {d.pod_name for d in details if d.display_name == "executor" and d.state == "SKIPPED" and d.pod_name}
     found: dict[str, tuple[str, str]] = {}
+    parts: list[tuple[str, kfp_server_api.V2beta1PipelineTaskDetail]] = []
     oldest = datetime.datetime.min.replace(tzinfo=datetime.UTC)
     for detail in sorted(details, key=lambda d: d.start_time or d.create_time or oldest):
         name = detail.display_name or ""
@@ -76,16 +79,32 @@ def steps(run: kfp_server_api.V2beta1Run) -> dict[str, tuple[str, str]]:
             continue
         children = {child for c in detail.child_tasks or [] for child in (c.task_id, c.pod_name) if child}
         state = "reused" if children & skipped else (detail.state or "PENDING").lower()
-        found[name] = (state, _minutes(detail))
+        if name == SHARED:
+            parts.append((state, detail))
+        found[name] = (state, _minutes([detail]))
+    if parts:
+        joined = found.get("crop", ("", ""))[0] in ("succeeded", "reused")
+        state = _together([state for state, _ in parts], joined=joined)
+        found[SHARED] = (state, _minutes([detail for _, detail in parts]))
     return found
 
 
-def _minutes(detail: kfp_server_api.V2beta1PipelineTaskDetail) -> str:
-    if not detail.start_time:
+def _together(states: list[str], *, joined: bool) -> str:
+    """Returns one state for parts that run at the same time: the worst, unless what waits for all of them succeeded."""
+    good = [state for state in states if state in ("succeeded", "reused")]
+    bad = [state for state in states if state not in good]
+    if joined or not bad:
+        return "reused" if set(states) == {"reused"} else "succeeded"
+    return next((state for state in ("failed", "running") if state in bad), bad[0])
+
+
+def _minutes(details: list[kfp_server_api.V2beta1PipelineTaskDetail]) -> str:
+    starts = [detail.start_time for detail in details if detail.start_time]
+    if not starts:
         return ""
-    running = detail.state in ("RUNNING", "PENDING", None) or not detail.end_time
-    end = datetime.datetime.now(datetime.UTC) if running else detail.end_time
-    return f"{max((end - detail.start_time).total_seconds(), 0) / 60:.1f}"
+    running = any(detail.state in ("RUNNING", "PENDING", None) or not detail.end_time for detail in details)
+    end = datetime.datetime.now(datetime.UTC) if running else max(detail.end_time for detail in details)
+    return f"{max((end - min(starts)).total_seconds(), 0) / 60:.1f}"
 
 
 def succeeded(run: kfp_server_api.V2beta1Run) -> bool:

@@ -5,8 +5,12 @@ import importlib
 from pathlib import Path
 
 import pytest
+from kfp import dsl
 
+from components.decide import decide
+from expressnet import storage
 from expressnet.summary import STAGES
+from pipelines import catalog
 
 FOLDER = Path(__file__).parents[2] / "components"
 NAMES = (*STAGES, "summary")
@@ -34,3 +38,18 @@ def test_a_wrapper_has_no_logic_and_no_default(name):
 
 def test_every_stage_has_a_wrapper():
     assert {path.stem for path in FOLDER.glob("[a-z]*.py")} == set(NAMES)
+
+
+def test_decide_answers_and_leaves_what_later_stages_get(tmp_path):
+    storage.write_json(tmp_path / "photos" / "dataset.json", {"dataset_id": "made", "classes": ["happy", "sad"]})
+    handed_over = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
+    defaults = {name: spec.default for name, spec in catalog.load("retrain").component_spec.inputs.items()}
+    settings = {name: defaults[name] for name in decide.component_spec.inputs if name in defaults}
+    decision = dsl.Artifact(uri=str(tmp_path / "decision"))
+    answer = decide.python_func(
+        photos=dsl.Dataset(uri=str(tmp_path / "photos")), decision=decision,
+        **{**settings, "workspace": str(tmp_path)}, **{name: str(tmp_path / name) for name in handed_over},
+    )  # fmt: skip
+    assert answer is True
+    assert decision.metadata["reason"] == "expressnet-made has no champion yet"
+    assert {(tmp_path / name).read_text() for name in handed_over} == {""}

@@ -125,6 +125,62 @@ def test_an_interrupted_call_is_completed_and_nothing_whole_is_made_again(tmp_pa
     assert _files(tmp_path / "broken") == _files(tmp_path / "unbroken")
 
 
+def _fill_part(payloads, folder, part, num_parts, bytes_each=10 * MIB, fail_after=None):
+    made = []
+
+    def make(keys):
+        for key in keys:
+            if len(made) == fail_after:
+                raise KeyboardInterrupt
+            made.append(key)
+            yield shards.Payload(key, "png", payloads[key], {"length": len(payloads[key])})
+
+    count = shards.fill_part(
+        folder / shards.FOLDER, set(payloads), make, bytes_each=bytes_each, part=part, num_parts=num_parts
+    )
+    return count, made
+
+
+def test_parts_in_any_order_write_what_one_call_writes(tmp_path):
+    payloads = _payloads(60)
+    _fill(payloads, tmp_path / "alone", bytes_each=10 * MIB)
+    made = [_fill_part(payloads, tmp_path / "shared", part, 3) for part in (2, 0, 1)]
+    assert sum(count for count, _ in made) == 60
+    assert sorted(key for _, keys in made for key in keys) == sorted(payloads)
+    _, made_again = _fill(payloads, tmp_path / "shared", bytes_each=10 * MIB)
+    assert made_again == []
+    assert _files(tmp_path / "shared") == _files(tmp_path / "alone")
+
+
+def test_more_parts_than_shards_leave_some_with_nothing_to_do(tmp_path):
+    payloads = _payloads(60)
+    counts = [_fill_part(payloads, tmp_path, part, 20)[0] for part in range(20)]
+    assert sum(counts) == 60
+    assert counts[16:] == [0, 0, 0, 0]  # there are 16 shards
+
+
+def test_an_interrupted_part_leaves_the_others_alone_and_goes_on_after_its_last_whole_shard(tmp_path):
+    payloads = _payloads(60)
+    _fill_part(payloads, tmp_path, 0, 2)
+    others = _files(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        _fill_part(payloads, tmp_path, 1, 2, fail_after=15)
+    assert others.items() <= _files(tmp_path).items()
+    assert not list(tmp_path.rglob("*.partial"))
+    num_left = sum(len(shards.index(path.parent, path.name)) for path in tmp_path.rglob("*.tar"))
+    count, made = _fill_part(payloads, tmp_path, 1, 2)
+    assert count > len(made) == 60 - num_left
+
+
+def test_the_same_part_twice_at_the_same_time_gives_whole_shards(tmp_path):
+    """As when a node is given up for lost and its pod goes on while another one takes over."""
+    payloads = _payloads(60)
+    _fill(payloads, tmp_path / "alone", bytes_each=10 * MIB)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: _fill_part(payloads, tmp_path / "shared", 0, 1), range(4)))
+    assert _files(tmp_path / "shared") == _files(tmp_path / "alone")
+
+
 @pytest.mark.parametrize(
     ("bytes_each", "num_shards"), [(0, 1), (128 * MIB / 256, 1), (128 * MIB / 256 + 1, 16), (8 * MIB, 16)]
 )

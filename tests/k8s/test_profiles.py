@@ -1,13 +1,16 @@
 """Every pipeline compiled for every profile: what each step asks Kubernetes for, read from the IR."""
 
-import copy
+import dataclasses
+import json
+import re
 
 import pytest
 import yaml
 from kfp.compiler import Compiler
 
 from components import _images
-from pipelines import catalog, images, profiles
+from expressnet.summary import STAGES, STAGES_VARIABLE
+from pipelines import catalog, fan_out, images, profiles
 
 LOCK = {
     "images": {
@@ -15,6 +18,7 @@ LOCK = {
         for digit, name in zip("abc", (_images.DATA, _images.TRAIN, _images.REGISTRY), strict=True)
     }
 }
+FANNED_OUT = {"gke-a100x4": 8, "gke-l4x4": 8, "gke-t4x4-spot": 8, "onprem-4gpu": 4}  # profile: parts at a time
 NEVER_CACHED = {"ingest", "register", "promote", "summary"}
 CASES = [(pipeline, profile) for pipeline in catalog.NAMES for profile in profiles.NAMES]
 
@@ -97,6 +101,18 @@ def test_what_needs_no_gpu_is_kept_off_nodes_that_have_one(compiled):
             assert "tolerations" not in executor
 
 
+def test_every_step_and_the_exit_handler_run_as_the_user_of_our_images_and_never_as_root(compiled):
+    _, pipeline, platform = compiled
+    assert set(platform) == {f"exec-{name}" for name in _containers(pipeline)}
+    assert "exec-summary" in platform
+    dockerfile = (images.ROOT / "images" / "Dockerfile").read_text()
+    users = set(re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE))
+    for executor in platform.values():
+        context = executor["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert users == {f"{context['runAsUser']}:{context['runAsGroup']}"}
+
+
 def test_every_step_mounts_the_workspace_at_one_path(compiled):
     profile, _, platform = compiled
     for executor in platform.values():
@@ -139,12 +155,54 @@ def test_every_pod_can_be_found_by_its_stage_and_class_and_knows_its_run(compile
         assert run_dir == f"/workspace/runs/${{{run_id['name']}}}"
 
 
-def test_a_laptop_gets_the_same_graph_with_nothing_applied(compiled, tmp_path):
+def test_faces_are_cut_by_sixteen_parts_that_the_step_crop_waits_for(compiled):
+    profile, pipeline, _ = compiled
+    if "crop" not in _tasks(pipeline):
+        pytest.skip("nothing is cropped")
+    if profile.name not in FANNED_OUT:
+        assert "cut" not in _tasks(pipeline)
+        return
+    graphs = [component["dag"] for component in pipeline["components"].values() if "dag" in component]
+    (graph,) = [graph["tasks"] for graph in graphs if "crop" in graph["tasks"]]
+    ((name, loop),) = [(name, task) for name, task in graph.items() if "parameterIterator" in task]
+    assert json.loads(loop["parameterIterator"]["items"]["raw"]) == list(range(16))
+    assert loop["iteratorPolicy"]["parallelismLimit"] == FANNED_OUT[profile.name]
+    assert "validate" in loop["dependentTasks"]
+    assert name in graph["crop"]["dependentTasks"]
+    assert graph["crop"]["inputs"]["parameters"]["parts"]["taskOutputParameter"]["producerTask"] == name
+    inside = pipeline["components"][loop["componentRef"]["name"]]["dag"]["tasks"]
+    assert set(inside) == {"cut"}
+
+
+def test_a_part_is_reused_for_the_same_data_code_settings_and_number_only(compiled):
+    profile, pipeline, _ = compiled
+    if "cut" not in _tasks(pipeline):
+        pytest.skip("nothing is shared")
+    cut, crop = (_tasks(pipeline)[name] for name in ("cut", "crop"))
+    parameters = cut["inputs"]["parameters"]
+    decides = {"dataset_digest", "code_digest", "preset", "mode", "protocol", "margin", "detector"}
+    assert set(parameters) == decides | {"part", "num_parts", "workspace"}
+    assert decides < set(crop["inputs"]["parameters"])
+    assert len(parameters["code_digest"]["runtimeValue"]["constant"]) == 64
+    assert parameters["num_parts"]["runtimeValue"]["constant"] == profile.crop.parts
+    assert "loop-item" in parameters["part"]["componentInputParameter"]
+
+
+def test_the_exit_handler_knows_the_stages_of_its_graph(compiled):
     _, pipeline, _ = compiled
+    (known,) = [item["value"] for item in _containers(pipeline)["summary"]["env"] if item["name"] == STAGES_VARIABLE]
+    assert set(known.split(",")) == set(_containers(pipeline))
+    assert set(known.split(",")) <= {*STAGES, "summary"}
+
+
+def test_a_laptop_gets_the_same_graph_with_nothing_applied(compiled, tmp_path):
+    profile, pipeline, _ = compiled
     name = pipeline["pipelineInfo"]["name"].removeprefix("expressnet-")
+    unshared = dataclasses.replace(profile, crop=fan_out.ALONE)
+    Compiler().compile(catalog.load(name, unshared, lock=LOCK), str(tmp_path / "placed.yaml"))
     Compiler().compile(catalog.load(name), str(tmp_path / "local.yaml"))
     (local,) = yaml.safe_load_all((tmp_path / "local.yaml").read_text())
-    placed = copy.deepcopy(pipeline)
+    placed, _ = yaml.safe_load_all((tmp_path / "placed.yaml").read_text())
     for graph in (placed["root"], *placed["components"].values()):
         for task in graph.get("dag", {}).get("tasks", {}).values():
             task.pop("retryPolicy", None)
@@ -188,6 +246,11 @@ def _changed(path, *keys, value):
         (("defaults", "pool"), "gpu", "pool of defaults must be one without GPUs"),
         (("workspace_path",), "work", "workspace_path must be an absolute folder"),
         (("service_accounts",), {"data": "x"}, "service_accounts must be given for data, train, registry"),
+        (("crop",), {"parts": 257}, "crop.parts must be 1 to 256, the most that one loop takes; got 257"),
+        (("crop",), {"parts": 0}, "crop.parts must be 1 to 256"),
+        (("crop",), {"parts": "all"}, r"crop.parts and crop.parallelism must be whole numbers; got \('all', 1\)"),
+        (("crop",), {"parts": 4, "parallelism": 5}, "crop.parallelism must be 1 to 4, the number of parts; got 5"),
+        (("crop",), {"pods": 4}, "unexpected keyword argument 'pods'"),
         (("wrokspace",), "x", "unexpected keyword argument 'wrokspace'. Is a key misspelt or missing?"),
     ],
 )

@@ -87,6 +87,9 @@ def _ailment(cluster, tmp_path, name):
         (tmp_path / "images.lock.json").unlink()
     elif name == "mode":
         cluster.objects[CLAIM]["spec"]["accessModes"] = ["ReadWriteOnce"]
+        cluster.add_list("/api/v1/nodes", _node(4), _node(4))
+    elif name == "pod":
+        cluster.objects[CLAIM]["spec"]["accessModes"] = ["ReadWriteOncePod"]
     elif name == "gpus":
         cluster.add_list("/api/v1/nodes", _node(2))
     elif name == "quota":
@@ -105,7 +108,8 @@ def _ailment(cluster, tmp_path, name):
         ("namespace", "namespace expressnet: not there  -> kubectl apply -k"),
         ("account", "service account expressnet-registry: not there  -> kubectl apply -k"),
         ("volume", "volume expressnet-workspace: not there"),
-        ("mode", "volume expressnet-workspace is ReadWriteOnce  -> steps share it: it must be ReadWriteMany"),
+        ("mode", "expressnet-workspace is ReadWriteOnce, and there are 2 nodes  -> steps share it: it must be"),
+        ("pod", "volume expressnet-workspace is ReadWriteOncePod  -> steps share it: it must be ReadWriteMany"),
         ("gpus", "one has 2 of 4 nvidia.com/gpu  -> a node with 4 nvidia-l4, or another PROFILE"),
         ("quota", "quota of expressnet: requests.memory: 6.87195e+10 of 64Gi free, 1.03079e+11 needed"),
         ("registry", "registry http://mlflow:5000: no pod is ready  -> kubectl -n expressnet get pods"),
@@ -128,6 +132,19 @@ def test_a_pool_that_grows_from_zero_and_what_one_may_not_see_are_warnings(healt
     code, said = _doctor(capsys)
     assert code == 0
     assert said.count("\nwarning") == 2
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"), [(False, "which the one node of this cluster can share"), (True, "may not count the nodes")]
+)
+def test_a_volume_for_one_node_is_a_warning_where_there_is_one(healthy, capsys, refused, reason):
+    healthy[1].objects[CLAIM]["spec"]["accessModes"] = ["ReadWriteOnce"]
+    if refused:
+        healthy[1].refused.add("/api/v1/nodes")
+    code, said = _doctor(capsys)
+    assert code == 0
+    (line,) = [text for text in said.splitlines() if text.startswith("warning volume")]
+    assert reason in line
 
 
 def test_an_endpoint_that_refuses_does_not_keep_the_rest_from_being_looked_at(healthy, capsys):

@@ -45,6 +45,26 @@ def test_status_of_a_run_lists_its_steps_and_exits_with_its_truth(endpoint, caps
     assert state == "RUNNING" or rows[1][2] == "12.5"
 
 
+@pytest.mark.parametrize(
+    ("parts", "crop", "state", "minutes"),
+    [
+        (("SUCCEEDED", "RUNNING", "PENDING"), None, "running", None),
+        (("SUCCEEDED", "FAILED", "RUNNING"), None, "failed", None),
+        (("SUCCEEDED", "SUCCEEDED", "SUCCEEDED"), None, "succeeded", "5.0"),
+        (("SUCCEEDED", "FAILED", "SUCCEEDED"), "SUCCEEDED", "succeeded", "5.0"),  # an attempt, of a part that went on
+    ],
+)
+def test_the_parts_of_a_loop_are_one_step(endpoint, capsys, parts, crop, state, minutes):
+    _add(endpoint, "aaa1", "RUNNING")
+    details = [detail for start, part in enumerate(parts) for detail in task("cut", part, started=start, minutes=3)]
+    details += task("crop", crop, started=9) if crop else []
+    endpoint.runs["aaa1"].run_details = api.V2beta1RunDetails(task_details=details)
+    assert main(["status", "aaa1"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [row[:2] for row in rows] == [["cut", state], *([["crop", "succeeded"]] if crop else [])]
+    assert minutes is None or rows[0][2] == minutes
+
+
 def test_an_unclear_name_lists_what_it_fits(endpoint, capsys):
     _add(endpoint, "aaa1", "FAILED")
     _add(endpoint, "aaa2", "FAILED")

@@ -128,14 +128,15 @@ def test_a_dry_run_prints_the_plan_and_asks_nobody(capsys, monkeypatch):
     )
     assert rows["ingest"].endswith("never")
     assert rows["crop"].endswith("if unchanged")
-    # 48 h of 4 GPUs; 48 h at 0.62 and (2 x 12 + 5 x 2 + 1/6) h at 0.39 USD.
-    assert "at most 192 GPU-hours and 43.09 USD" in said
+    assert "cut (16 parts, 8 at a time)" in said
+    # 48 h of 4 GPUs; 48 h at 0.62 and (2 x 12 + 5 x 2 + 1/6 + 16 x 4) h at 0.39 USD.
+    assert "at most 192 GPU-hours and 68.05 USD" in said
 
 
 def test_the_plan_lists_a_step_behind_what_it_waits_for(capsys):
-    assert main([*SUBMIT, "--dry-run"]) == 0
+    assert main([*SUBMIT, "--dry-run", "--profile", "onprem-4gpu"]) == 0
     said = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.split()]
-    assert tuple(name for name in said if name in STEPS) == STEPS
+    assert tuple(name for name in said if name in (*STEPS, "cut")) == (*STEPS[:2], "cut", *STEPS[2:])
 
 
 def test_tags_are_refused_by_a_submit_and_noted_by_a_plan(endpoint, capsys, monkeypatch):
