@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.profiler import model_analyzer, option_builder
 
 from benchmarks import steps
 from expressnet.model import expressnet, fft_conv, presets
@@ -63,6 +64,24 @@ def _network(way: str, batch: int, training: bool, precision: str) -> Callable[[
     return lambda: model.train_on_batch(images, targets)
 
 
+def _operations(batch: int) -> float:
+    """Returns the floating-point operations of a training step but for those of FFTs, which TensorFlow can't count."""
+    model = expressnet.build(presets.PAPER, 7, 0)
+
+    @tf.function
+    def step(images: tf.Tensor, targets: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = keras.losses.categorical_crossentropy(targets, model(images, training=True))
+        return tape.gradient(loss, model.trainable_variables)
+
+    shapes = [tf.TensorSpec([batch, 224, 224, 3]), tf.TensorSpec([batch, 7])]
+    options = option_builder.ProfileOptionBuilder(option_builder.ProfileOptionBuilder.float_operation())
+    found = model_analyzer.profile(
+        step.get_concrete_function(*shapes).graph, options=options.with_empty_output().build()
+    )
+    return found.total_float_ops
+
+
 def _matmul() -> Callable[[], Any]:
     """Returns a product of 2 * 4096^3 floating-point operations, for the machine's peak."""
     matrix = tf.constant(np.random.default_rng(0).normal(size=(4096, 4096)), tf.float32)
@@ -70,9 +89,9 @@ def _matmul() -> Callable[[], Any]:
 
 
 def main() -> None:
-    """Prints the seconds of the fastest call and the peak memory, GiB."""
+    """Prints the seconds of the fastest call, or the operations, and the peak memory, GiB."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("convolution", "network", "matmul"))
+    parser.add_argument("what", choices=("convolution", "network", "matmul", "operations"))
     parser.add_argument("--way", default="direct", choices=(*presets.CONV_BACKENDS, "kept"))
     parser.add_argument("--kernel", type=int, choices=CONVOLUTIONS)
     parser.add_argument("--batch", type=int, default=8)
@@ -80,6 +99,9 @@ def main() -> None:
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--seconds", type=float, default=3.0, help="to repeat, once at least")
     options = parser.parse_args()
+    if options.what == "operations":
+        steps.tell(_operations(options.batch), steps.peak_gib())
+        return
     if options.what == "matmul":
         call = _matmul()
     elif options.what == "network":
