@@ -43,8 +43,8 @@ def drill_flips(folder: Path) -> bool:
         "expressnet-flips", "20260101-00000000", "0" * 64,
         {"model": model_dir, "evaluation": evaluation_dir, "card": card_dir}, params={}, metrics={}, tags={},
     )  # fmt: skip
-    loaders = {"model": models.model_dir, "evaluation": models.evaluation, "card": models.card,
-               sealed.FILE_NAME: models.model_dir}  # fmt: skip
+    loaders = {"model": models.model_dir, "evaluation": models.evaluation, sealed.FILE_NAME: models.model_dir,
+               "card": lambda run_id: models.text(run_id, registry.CARD_TEXT)}  # fmt: skip
     stored = models.model_dir(version.run_id).parent
     files = sorted(path for path in stored.rglob("*") if path.is_file())
     refused = 0

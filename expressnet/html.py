@@ -79,6 +79,25 @@ def contents(headings: Mapping[str, str]) -> str:
     return f'<nav aria-label="Contents">{"".join(links)}</nav>'
 
 
+def slot(name: str, inner: str) -> str:
+    """Returns a place, with HTML in it, that `filled` fills."""
+    start, end = _slot_ends(name)
+    return f"{start}{inner}{end}"
+
+
+def filled(page: str, name: str, inner: str) -> str:
+    """Returns a page with other HTML in a place, "" if the page has no such place."""
+    start, end = _slot_ends(name)
+    before, _, rest = page.partition(start)
+    _, found, after = rest.partition(end)
+    return f"{before}{start}{inner}{end}{after}" if found else ""
+
+
+def _slot_ends(name: str) -> tuple[str, str]:
+    # Text from data can't be one of these, for it has no "<".
+    return f'<div id="{escape(name, quote=True)}">', f"<!-- {escape(name)} ends --></div>"
+
+
 def subsection(heading: str, *parts: str) -> str:
     """Returns a part of a section with a heading of its own; the parts are HTML already."""
     return f"<h3>{escape(heading)}</h3>{''.join(parts)}"
