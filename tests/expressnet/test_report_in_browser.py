@@ -8,19 +8,12 @@ import pytest
 from benchmarks import made_answers, made_report
 from expressnet import html
 from tests import browser
+from tests.payloads import PAYLOADS, RUN
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
-# What runs says so in a place that outlives it.
-_RUN = "window.xss=(window.xss||0)+1"
-_TAGS = ("img src=x onerror={}", "svg onload={}", "body onload={}", "input autofocus onfocus={}", "iframe srcdoc='{}'",
-         "video><source onerror={}", "details open ontoggle={}", "math><mtext><script>{}</script",
-         "object data='javascript:{}'",
-         "style>@import 'javascript:{}'</style")  # fmt: skip
-_BEFORE = ("", '">', "'>", "</td></tr></table>", "</style></title>")
-PAYLOADS = [f"{before}<{tag.format(_RUN)}>" for before in _BEFORE for tag in _TAGS]
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +71,7 @@ def test_fifty_payloads_in_names_paths_and_notes_run_never(page, tmp_path):
 
 def test_a_payload_that_is_not_escaped_would_run(page, tmp_path):
     """Otherwise the test above could not fail."""
-    _open(page, tmp_path, f"<img src=x onerror={_RUN}>")
+    _open(page, tmp_path, f"<img src=x onerror={RUN}>")
     page.wait_for("window.xss === 1")
 
 
