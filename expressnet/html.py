@@ -49,7 +49,8 @@ summary { cursor: pointer; margin: .4rem 0; }
           --heat: 37 99 199; --bad: #b3261e; --good: #1f7a3d; }
   body { margin: 0; max-width: none; font-size: 10pt; } nav { display: none; } h2, h3 { break-after: avoid; }
   img.chart { filter: none; } figure, tr, .cards div { break-inside: avoid; } .scroll { overflow: visible; }
-  th, td { padding: .15rem .4rem; } details::details-content { content-visibility: visible; block-size: auto; }
+  th, td { padding: .15rem .4rem; white-space: normal; } td.long { min-width: 0; } img { max-height: 22cm; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   td.heat, .notice, .cards div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
