@@ -102,7 +102,10 @@ def _new_rows(
     """Returns the rows that the champion's data set lacks, and that data set; all rows and None where it is gone."""
     folder = workspace / "datasets" / champion.provenance["dataset_digest"]
     if not folder.is_dir():
-        remarks.append("The champion's data are gone, so all images count as new, and their looks are not compared")
+        remarks.append(
+            "The champion's data are gone, so all images count as new, and neither their looks nor its embedding "
+            "are compared"
+        )
         return rows, None
     before = manifest.read(folder, ("sha256", "label", "width", "height", "problem", *_FACTS))
     return rows[~rows["sha256"].isin(before["sha256"])], before[before["problem"] == ""]
@@ -127,11 +130,15 @@ def _pairs(
     found = model.predict_embedded(pixels.load(faces_dir, _drawn(new, config), size_px, workspace / "work"))
     stored = (np.array(tested[column].tolist()) for column in ("probabilities", "expression_gates", "cnn_gates"))
     pairs |= _paired(_said(*stored), _said(*found.prediction))
-    crops = _tested_crops(model, tested, faces_dir, workspace, champion, config)
-    if crops is None:
-        remarks.append("The pictures of the champion's test split are gone, so its embedding is not compared")
+    if before is None:  # the images that it was trained on count as new, and would lie elsewhere by themselves
         return pairs
-    return pairs | {"embedding": (model.predict_embedded(crops).embedding, found.embedding)}
+    crops = _tested_crops(model, tested, faces_dir, workspace, champion, config)
+    return pairs | {"embedding": (_finite(model.predict_embedded(crops).embedding), _finite(found.embedding))}
+
+
+def _finite(embedding: np.ndarray) -> np.ndarray:
+    """Returns an embedding with zeros for what is no number, so that a broken model ends no run here."""
+    return np.nan_to_num(embedding, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _drawn(rows: pd.DataFrame, config: DriftConfig) -> pd.DataFrame:
@@ -141,17 +148,14 @@ def _drawn(rows: pd.DataFrame, config: DriftConfig) -> pd.DataFrame:
 def _tested_crops(
     model: bundle.Bundle, tested: pd.DataFrame, faces_dir: str, workspace: Path, champion: _Champion,
     config: DriftConfig,
-) -> np.ndarray | None:  # fmt: skip
-    """Returns crops of a sample of the champion's test split: from among the new ones, else cut anew; None: gone."""
+) -> np.ndarray:  # fmt: skip
+    """Returns crops of a sample of the champion's test split: those that are still among the data's, else cut anew."""
     wanted, rows = _drawn(tested, config)["sha256"], manifest.read(faces_dir)
     there = rows[rows["sha256"].isin(wanted)]
     if len(there) == len(wanted):
         return pixels.load(faces_dir, there, model.preprocess["size_px"], workspace / "work")
-    try:
-        dataset_dir = workspace / "datasets" / champion.provenance["dataset_digest"]
-        return recut.load(model, dataset_dir, wanted, workspace / "work")[1]
-    except FileNotFoundError:
-        return None
+    dataset_dir = workspace / "datasets" / champion.provenance["dataset_digest"]
+    return recut.load(model, dataset_dir, wanted, workspace / "work")[1]
 
 
 def _paired(before: dict[str, np.ndarray], now: dict[str, np.ndarray]) -> Pairs:

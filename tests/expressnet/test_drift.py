@@ -68,7 +68,10 @@ def test_test_images_that_are_no_longer_there_are_cut_anew_for_the_embedding(cro
     assert report["psi_embedding"] > 0
     shutil.rmtree(workspace[0] / "datasets" / DIGEST)
     gone = _look(faces, workspace, "2")
-    assert "The pictures of the champion's test split are gone, so its embedding is not compared" in gone["verdict"]
+    assert (
+        "champion's data are gone, so all images count as new, and neither their looks nor its embedding are compared"
+        in gone["verdict"]
+    )
     assert "psi_embedding" not in gone
 
 
