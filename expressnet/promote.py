@@ -67,12 +67,13 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     decision |= verdict
     if remark := uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
         decision["reason"] += f". {remark}"
+    own = report_champion.Evaluated(evaluation, predictions)
+    told = report_champion.tell(own, champion, _theirs(models, champion), decision, looked_at)
+    # Before the swap, so that what can't be read ends a run that has changed nothing.
+    page = report_champion.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
     if decision["promoted"]:
         champions.swap(expected=champion, new=_record(challenger, decision, config), action="promoted",
                        evidence=decision)  # fmt: skip
-    own = report_champion.Evaluated(evaluation, predictions)
-    told = report_champion.tell(own, champion, _theirs(models, champion), decision, looked_at)
-    page = report_champion.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / DECISION_FILE, decision)
         storage.write_bytes(partial / REPORT_FILE, page.encode())
