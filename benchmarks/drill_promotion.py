@@ -43,8 +43,8 @@ def drill_flips(folder: Path) -> bool:
         "expressnet-flips", "20260101-00000000", "0" * 64,
         {"model": model_dir, "evaluation": evaluation_dir, "card": card_dir}, params={}, metrics={}, tags={},
     )  # fmt: skip
-    loaders = {"model": models.model_dir, "evaluation": models.evaluation, "card": models.card,
-               sealed.FILE_NAME: models.model_dir}  # fmt: skip
+    loaders = {"model": models.model_dir, "evaluation": models.evaluation, sealed.FILE_NAME: models.model_dir,
+               "card": lambda run_id: models.text(run_id, registry.CARD_TEXT)}  # fmt: skip
     stored = models.model_dir(version.run_id).parent
     files = sorted(path for path in stored.rglob("*") if path.is_file())
     refused = 0
@@ -79,17 +79,22 @@ def drill_kills(folder: Path) -> bool:
     return counts["healed"] == counts["kills"] > 100
 
 
-def drill_races(folder: Path) -> bool:
-    """Races on sqlite and on a server on PostgreSQL."""
-    met = [_races(folder / "sqlite", "sqlite")]
+def drill_races_sqlite(folder: Path) -> bool:
+    """Races on the database of a workspace."""
+    return _races(folder / "sqlite", "sqlite")
+
+
+def drill_races_postgresql(folder: Path) -> bool:
+    """Races on a server on PostgreSQL."""
     if registry_server.programs() is None:
         print("PostgreSQL is not installed, so nothing is known about races there (Debian: apt-get install postgresql)")
         return False
     with registry_server.running(folder / "server") as url:
         os.environ[tracking.URI_VARIABLE] = url
-        met.append(_races(folder / "postgresql", "PostgreSQL"))
-        del os.environ[tracking.URI_VARIABLE]
-    return all(met)
+        try:
+            return _races(folder / "postgresql", "PostgreSQL")
+        finally:
+            del os.environ[tracking.URI_VARIABLE]
 
 
 def _races(workspace: Path, name: str) -> bool:
@@ -113,7 +118,9 @@ def _races(workspace: Path, name: str) -> bool:
 
 
 DRILLS: dict[str, Callable[[Path], bool]] = {
-    "flips": drill_flips, "kills": drill_kills, "races": drill_races, "simulation": drill_simulation,
+    # Kills first: they fork, which a process with open databases and threads must not.
+    "kills": drill_kills, "races-sqlite": drill_races_sqlite, "races-postgresql": drill_races_postgresql,
+    "flips": drill_flips, "simulation": drill_simulation,
 }  # fmt: skip
 
 
@@ -125,9 +132,8 @@ def main() -> int:
     if unknown := sorted(set(names) - set(DRILLS)):
         parser.error(f"--only takes {', '.join(DRILLS)}; got {', '.join(unknown)}")
     os.environ.pop(tracking.URI_VARIABLE, None)  # the drills bring their own server
-    # Kills first: they fork, which a process with open databases and threads must not.
     met = []
-    for name in sorted(names, key=["kills", "races", "flips", "simulation"].index):
+    for name in sorted(names, key=list(DRILLS).index):
         with tempfile.TemporaryDirectory() as folder:
             met.append(DRILLS[name](Path(folder)))
     return 0 if all(met) else 1

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from expressnet import card, comparison, gate, metrics, sealed, storage
+from expressnet import card, comparison, gate, html, metrics, report_champion, sealed, storage
 from expressnet.config import EvaluateConfig, PromoteConfig
 
 CLASSES = ["anger", "disgust", "sad", "happy", "fear", "neutral", "surprise"]
@@ -76,7 +76,7 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
     storage.write_json(
         evaluation_dir / "evaluation.json", _evaluation(labels, probabilities) | {"model_digest": digest}
     )
-    storage.write_bytes(evaluation_dir / "report.html", b"<!doctype html>")
+    storage.write_bytes(evaluation_dir / "report.html", html.page("made", report_champion.place()).encode())
     rows = {"sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
             "label": np.array(CLASSES)[labels], "probabilities": list(probabilities)}  # fmt: skip
     pd.DataFrame(rows).to_parquet(evaluation_dir / "predictions.parquet", index=False)

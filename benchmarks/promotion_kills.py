@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import shutil
 import signal
@@ -13,9 +15,19 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import made_models
-from expressnet import champions, config, promote, register, registry, sealed, storage, tracking
+from expressnet import (
+    champions,
+    config,
+    promote,
+    register,
+    registry,
+    report_champion,
+    sealed,
+    storage,
+    tracking,
+)
 
-_STEPS = tuple(module.__file__ for module in (register, registry, promote, champions, sealed, storage))
+_STEPS = tuple(module.__file__ for module in (register, registry, promote, report_champion, champions, sealed, storage))
 MODEL_NAME = "expressnet-made"
 
 
@@ -33,15 +45,17 @@ def kill_everywhere(template: Path, folder: Path) -> Counter[str]:
     made = made_models.write(folder / "made")
     counts: Counter[str] = Counter()
     lines = _lines(template, folder, made)
-    for number in range(len(lines)):
+    for line in lines:
         workspace = _workspace(template, folder)
-        if _in_fork(_killed_before, workspace, made, lines[number]) != -signal.SIGKILL:
-            raise RuntimeError(f"The call ended before it came to {lines[number]}.")
+        if _in_fork(_killed_before, workspace, made, line) != -signal.SIGKILL:
+            raise RuntimeError(f"The call ended before it came to {line}.")
         _in_fork(_promote, workspace, made)
         is_healed = _in_fork(_require_healed, workspace) == 0
         counts.update(kills=1, healed=int(is_healed))
         if not is_healed:
-            print(f"not healed after a kill before {lines[number]}", flush=True)
+            print(f"not healed after a kill before {line}", flush=True)
+        if counts["kills"] % 50 == 0:
+            print(f"{counts['kills']} of {len(lines)} kills, {counts['healed']} healed", flush=True)
         shutil.rmtree(workspace)
     return counts
 
@@ -74,10 +88,16 @@ def _promote(workspace: Path, made: tuple[Path, Path]) -> None:
 
 
 def _lines(template: Path, folder: Path, made: tuple[Path, Path]) -> list[tuple[str, int]]:
-    """Returns file and line of every step, once each, in the order in which a call first comes to it."""
+    """Returns file and line of every step, once each, in the order in which a call first comes to it.
+
+    What such a call imports is imported here too, for the forks to come: that is most of their time.
+    """
     workspace = _workspace(template, folder)
     _in_fork(_write_lines, workspace, made)
     lines = [(name, line) for name, line in storage.read_json(workspace / "lines.json")]
+    for name in storage.read_json(workspace / "modules.json"):
+        with contextlib.suppress(ImportError):  # some are parts that their packages made up
+            importlib.import_module(name)
     shutil.rmtree(workspace)
     return lines
 
@@ -96,6 +116,7 @@ def _write_lines(workspace: Path, made: tuple[Path, Path]) -> None:
     _promote(workspace, made)
     sys.settrace(None)
     storage.write_json(workspace / "lines.json", list(seen))
+    storage.write_json(workspace / "modules.json", list(sys.modules))
 
 
 def _killed_before(workspace: Path, made: tuple[Path, Path], line: tuple[str, int]) -> None:

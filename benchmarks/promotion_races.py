@@ -152,6 +152,8 @@ def _watch(workspace: Path, num_racers: int, num_rounds: int, blindly: bool, bar
         alias = str(client.get_model_version_by_alias(MODEL_NAME, tracking.CHAMPION_ALIAS).version)
         is_right = alias == best.number and (blindly or champions.current()["version"] == best.name)
         counts.update(right=int(is_right))
+        if (number + 1) % 50 == 0:
+            print(f"round {number + 1} of {num_rounds}, {num_racers} racers: {counts['right']} right", flush=True)
     if not blindly:
         counts["whole"] = int(not champions.problems())
         counts["entries"] = len(champions.entries())

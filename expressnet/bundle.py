@@ -37,6 +37,18 @@ class Prediction(NamedTuple):
     cnn_gates: np.ndarray
 
 
+class Embedded(NamedTuple):
+    """What a model says about n images, and why.
+
+    Attributes:
+        prediction: see there.
+        embedding: float32[n, dim], what its classifier gets: both mixtures side by side.
+    """
+
+    prediction: Prediction
+    embedding: np.ndarray
+
+
 class Ablated(NamedTuple):
     """What a model says about n images, with all experts and with each of them switched off.
 
@@ -93,6 +105,14 @@ class Bundle:
         """Predicts uint8[n, size_px, size_px, 3] RGB crops; where the recipe says so, with their mirror images."""
         batches = [self._predict(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
         return Prediction(*(np.concatenate(outputs) for outputs in zip(*batches, strict=True)))
+
+    def predict_embedded(self, pixels: np.ndarray) -> Embedded:
+        """Predicts as `predict` does, and says what the classifier got; mirror images count half here too."""
+        answer = expressnet.with_embedding(self.model).predict_on_batch
+        starts = range(0, len(pixels), _BATCH)
+        batches = [self._mirrored(answer, pixels[start : start + _BATCH]) for start in starts]
+        *said, embedding = (np.concatenate(outputs) for outputs in zip(*batches, strict=True))
+        return Embedded(Prediction(*said), embedding)
 
     def predict_ablated(self, pixels: np.ndarray) -> Ablated:
         """Predicts as `predict` does, and again with each expert switched off, which costs little more."""

@@ -2,7 +2,9 @@
 
 Compared are the classes, brightness, contrast, sharpness and size of the images with the champion's data set, and with
 its test split: how often a face is found, and what the champion says about a sample of the new crops: class,
-confidence, and which expert of either mixture answers most.
+confidence, which expert of either mixture answers most, and where they lie in its embedding, which its classifier sees.
+The test split, and not what the champion was trained on, because it has fitted that: new images of the same kind would
+lie elsewhere. The test of embeddings calls a difference where none is in a share alpha of all looks at most.
 
 Not seen is what leaves these figures as they are: wrong labels, other people with the same looks, expressions that are
 shown in another way. Images of one person count as if they were independent, so that p-values are too small where
@@ -14,13 +16,16 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from expressnet import console, html, manifest, pixels, registry, sealed, shifts, storage
+from expressnet import console, html, manifest, pixels, recut, registry, sealed, shifts, storage
 from expressnet.config.retrain import DriftConfig
+
+if TYPE_CHECKING:
+    from expressnet import bundle
 
 RESULT_FILE, REPORT_FILE = "drift.json", "report.html"
 _LOOKS_FOLDER = "drift"  # in the workspace: what the last looks saw, by model
@@ -65,8 +70,9 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
         new, before = _new_rows(manifest.read(faces_dir), Path(workspace), known, remarks)
         num_new = len(new)
         if num_new:
-            pairs = _pairs(new, before, known, info, faces_dir, workspace, config, remarks)
-            shiftings = shifts.compare(pairs, alpha=config.alpha, min_psi=config.min_psi, num_bins=config.num_bins)
+            pairs = _pairs(new, before, known, info, faces_dir, Path(workspace), config, remarks)
+            shiftings = shifts.compare(pairs, alpha=config.alpha, min_psi=config.min_psi, num_bins=config.num_bins,
+                                       num_permutations=config.num_permutations)  # fmt: skip
     alarms = [one.name for one in shiftings if one.is_alarm]
     repeated = _repeated(Path(workspace), model_name, champion, info["dataset"]["dataset_digest"], alarms)
     verdict = ". ".join([_verdict(champion, num_new, shiftings, repeated), *remarks])
@@ -96,7 +102,10 @@ def _new_rows(
     """Returns the rows that the champion's data set lacks, and that data set; all rows and None where it is gone."""
     folder = workspace / "datasets" / champion.provenance["dataset_digest"]
     if not folder.is_dir():
-        remarks.append("The champion's data are gone, so all images count as new, and their looks are not compared")
+        remarks.append(
+            "The champion's data are gone, so all images count as new, and neither their looks nor its embedding "
+            "are compared"
+        )
         return rows, None
     before = manifest.read(folder, ("sha256", "label", "width", "height", "problem", *_FACTS))
     return rows[~rows["sha256"].isin(before["sha256"])], before[before["problem"] == ""]
@@ -104,7 +113,7 @@ def _new_rows(
 
 def _pairs(
     new: pd.DataFrame, before: pd.DataFrame | None, champion: _Champion, info: dict[str, Any], faces_dir: str,
-    workspace: str, config: DriftConfig, remarks: list[str],
+    workspace: Path, config: DriftConfig, remarks: list[str],
 ) -> Pairs:  # fmt: skip
     """Returns what is compared."""
     pairs = _paired(_looks(before), _looks(new)) if before is not None else {}
@@ -115,9 +124,38 @@ def _pairs(
     if storage.read_json(champion.folder / "preprocess.json")["crop"] != info["config"]:
         remarks.append("The champion wants faces that are cut in another way, so its answers are not compared")
         return pairs
-    sample = new.sort_values("sha256").head(config.sample)  # hashes are as good as a draw
+    from expressnet import bundle  # TensorFlow takes seconds to import, and often nothing is new
+
+    model, size_px = bundle.Bundle(champion.folder), info["config"]["size_px"]
+    found = model.predict_embedded(pixels.load(faces_dir, _drawn(new, config), size_px, workspace / "work"))
     stored = (np.array(tested[column].tolist()) for column in ("probabilities", "expression_gates", "cnn_gates"))
-    return pairs | _paired(_said(*stored), _said(*_predict(champion.folder, faces_dir, sample, f"{workspace}/work")))
+    pairs |= _paired(_said(*stored), _said(*found.prediction))
+    if before is None:  # the images that it was trained on count as new, and would lie elsewhere by themselves
+        return pairs
+    crops = _tested_crops(model, tested, faces_dir, workspace, champion, config)
+    return pairs | {"embedding": (_finite(model.predict_embedded(crops).embedding), _finite(found.embedding))}
+
+
+def _finite(embedding: np.ndarray) -> np.ndarray:
+    """Returns an embedding with zeros for what is no number, so that a broken model ends no run here."""
+    return np.nan_to_num(embedding, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _drawn(rows: pd.DataFrame, config: DriftConfig) -> pd.DataFrame:
+    return rows.sort_values("sha256").head(config.sample)  # hashes are as good as a draw
+
+
+def _tested_crops(
+    model: bundle.Bundle, tested: pd.DataFrame, faces_dir: str, workspace: Path, champion: _Champion,
+    config: DriftConfig,
+) -> np.ndarray:  # fmt: skip
+    """Returns crops of a sample of the champion's test split: those that are still among the data's, else cut anew."""
+    wanted, rows = _drawn(tested, config)["sha256"], manifest.read(faces_dir)
+    there = rows[rows["sha256"].isin(wanted)]
+    if len(there) == len(wanted):
+        return pixels.load(faces_dir, there, model.preprocess["size_px"], workspace / "work")
+    dataset_dir = workspace / "datasets" / champion.provenance["dataset_digest"]
+    return recut.load(model, dataset_dir, wanted, workspace / "work")[1]
 
 
 def _paired(before: dict[str, np.ndarray], now: dict[str, np.ndarray]) -> Pairs:
@@ -137,13 +175,6 @@ def _said(probabilities: np.ndarray, expression_gates: np.ndarray, cnn_gates: np
     )  # fmt: skip
     return {"predicted class": classes, "confidence": probabilities.max(axis=1), "expression expert": experts[0],
             "cnn expert": experts[1]}  # fmt: skip
-
-
-def _predict(model_dir: Path, faces_dir: str, rows: pd.DataFrame, scratch_dir: str) -> tuple[np.ndarray, ...]:
-    from expressnet import bundle  # TensorFlow takes seconds to import, and often nothing is new
-
-    model = bundle.Bundle(model_dir)
-    return model.predict(pixels.load(faces_dir, rows, model.preprocess["size_px"], scratch_dir))
 
 
 def _repeated(workspace: Path, model_name: str, champion: str, digest: str, alarms: list[str]) -> list[str]:

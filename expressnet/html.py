@@ -49,7 +49,8 @@ summary { cursor: pointer; margin: .4rem 0; }
           --heat: 37 99 199; --bad: #b3261e; --good: #1f7a3d; }
   body { margin: 0; max-width: none; font-size: 10pt; } nav { display: none; } h2, h3 { break-after: avoid; }
   img.chart { filter: none; } figure, tr, .cards div { break-inside: avoid; } .scroll { overflow: visible; }
-  th, td { padding: .15rem .4rem; } details::details-content { content-visibility: visible; block-size: auto; }
+  th, td { padding: .15rem .4rem; white-space: normal; } td.long { min-width: 0; } img { max-height: 22cm; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   td.heat, .notice, .cards div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """
@@ -77,6 +78,25 @@ def contents(headings: Mapping[str, str]) -> str:
     """Returns links to sections: headings by anchor."""
     links = (f'<a href="#{escape(anchor, quote=True)}">{escape(text)}</a>' for anchor, text in headings.items())
     return f'<nav aria-label="Contents">{"".join(links)}</nav>'
+
+
+def slot(name: str, inner: str) -> str:
+    """Returns a place, with HTML in it, that `filled` fills."""
+    start, end = _slot_ends(name)
+    return f"{start}{inner}{end}"
+
+
+def filled(page: str, name: str, inner: str) -> str:
+    """Returns a page with other HTML in a place, "" if the page has no such place."""
+    start, end = _slot_ends(name)
+    before, _, rest = page.partition(start)
+    _, found, after = rest.partition(end)
+    return f"{before}{start}{inner}{end}{after}" if found else ""
+
+
+def _slot_ends(name: str) -> tuple[str, str]:
+    # Text from data can't be one of these, for it has no "<".
+    return f'<div id="{escape(name, quote=True)}">', f"<!-- {escape(name)} ends --></div>"
 
 
 def subsection(heading: str, *parts: str) -> str:

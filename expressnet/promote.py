@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from expressnet import card, comparison, console, gate, manifest, recut, registry, storage, uses
+from expressnet import (
+    card,
+    comparison,
+    console,
+    gate,
+    manifest,
+    recut,
+    registry,
+    report_champion,
+    sealed,
+    storage,
+    uses,
+)
 from expressnet.config.base import digest_fields
 from expressnet.config.evidence import PromoteConfig
 
-if TYPE_CHECKING:
-    pass
-
-DECISION_FILE = "promotion.json"
+DECISION_FILE, REPORT_FILE = "promotion.json", "report.html"
 
 
 def run(version: str, model_name: str, out_dir: str, workspace: str, config: PromoteConfig) -> dict[str, Any]:
     """Compares a registered model with the champion on its own test rows and swaps the pointer if it is better.
 
-    All that is known of the two comes from the registry, after their files were checked.
+    All that is known of the two comes from the registry, after their files were checked. The model's evaluation page
+    is completed with the champion that was found.
 
     Args:
         version: `YYYYMMDD-<digest8>`.
@@ -32,7 +43,7 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
         config: the intended use and the limits.
 
     Returns:
-        The report: whether it was promoted and why.
+        The report: whether it was promoted and why, and where the page is.
 
     Raises:
         FileNotFoundError: there is no such version, or its files or the pictures of its test split are gone.
@@ -46,7 +57,7 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     evaluation, predictions = models.evaluation(challenger.run_id)
     champions = models.champions(challenger.model_name)
     champions.heal()
-    champion = champions.current()
+    champion, looked_at = champions.current(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     decision = _facts(challenger, champion, evaluation, config)
     verdict = _standing(challenger, champion, evaluation, provenance, config)
     if not verdict:
@@ -56,13 +67,28 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     decision |= verdict
     if remark := uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
         decision["reason"] += f". {remark}"
+    own = report_champion.Evaluated(evaluation, predictions)
+    told = report_champion.tell(own, champion, _theirs(models, champion), decision, looked_at)
+    # Before the swap, so that what can't be read ends a run that has changed nothing.
+    page = report_champion.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
     if decision["promoted"]:
         champions.swap(expected=champion, new=_record(challenger, decision, config), action="promoted",
                        evidence=decision)  # fmt: skip
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / DECISION_FILE, decision)
+        storage.write_bytes(partial / REPORT_FILE, page.encode())
     console.say(f"{'PROMOTED' if decision['promoted'] else 'registered, not promoted'}: {decision['reason']}")
-    return decision
+    return {**decision, "report_path": str(Path(out_dir) / REPORT_FILE)}
+
+
+def _theirs(models: registry.Registry, champion: dict[str, Any] | None) -> report_champion.Evaluated | str:
+    """Returns what was measured of the champion, or why that can't be known."""
+    if champion is None:
+        return "there is no champion"
+    try:
+        return report_champion.Evaluated(*models.evaluation(champion["run_id"]))
+    except (FileNotFoundError, sealed.DamagedError) as error:
+        return str(error)
 
 
 def _facts(
@@ -117,7 +143,11 @@ def _compared(
     is_kept = provenance.get("kept_from") == champion["version"]  # the split was made so that it saw none of them
     if champion["split_digest"] != evaluation["split_digest"] and not is_kept:
         reason += ", trained on another split: it may have seen some of these images"
-    figures = {f"gain_{name}": value for name, value in dataclasses.asdict(found.macro_f1).items()}
+    figures = {
+        f"{gain}_{name}": value
+        for gain, difference in (("gain", found.macro_f1), ("accuracy_gain", found.accuracy))
+        for name, value in dataclasses.asdict(difference).items()
+    }
     return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
             "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
             "visible_gain": found.visible_gain}  # fmt: skip

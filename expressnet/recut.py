@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 def predict(
     model: bundle.Bundle, dataset_dir: Path, wanted_sha256: pd.Series, scratch_dir: Path
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Predicts photographs of a data set.
+    """Predicts photographs of a data set; takes and raises what `load` does.
+
+    Returns:
+        The rows that could be cut, and the model's probabilities for them, float[rows, classes].
+    """
+    crops, cut = load(model, dataset_dir, wanted_sha256, scratch_dir)
+    return crops, model.predict(cut).probabilities
+
+
+def load(
+    model: bundle.Bundle, dataset_dir: Path, wanted_sha256: pd.Series, scratch_dir: Path
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cuts the faces out of photographs of a data set.
 
     Args:
         model: whose settings say how faces are cut.
@@ -28,7 +40,7 @@ def predict(
         scratch_dir: folder for crops, which are deleted afterwards.
 
     Returns:
-        The rows that could be cut, and the model's probabilities for them, float[rows, classes].
+        The rows that could be cut, and their crops, uint8[rows, size_px, size_px, 3].
 
     Raises:
         FileNotFoundError: the data set is not there.
@@ -45,5 +57,4 @@ def predict(
         crops: pd.DataFrame = cutting.cut_all(
             photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
         )
-        prediction = model.predict(pixels.load(scratch, crops, model.preprocess["size_px"], scratch))
-    return crops, prediction.probabilities
+        return crops, pixels.load(scratch, crops, model.preprocess["size_px"], scratch)

@@ -16,6 +16,7 @@ from expressnet import champions, sealed, storage, tracking
 from expressnet.tracking import Metric, MlflowException, Param
 
 MODEL, EVALUATION, CARD = "model", "evaluation", "card"
+CARD_TEXT, PAGE_TEXT = f"{CARD}/card.md", f"{EVALUATION}/report.html"
 _EXPERIMENT = "expressnet"
 _DIGEST_TAG, _VERSION_TAG, _FILES_TAG = "model_digest", "version_name", "files_digest"
 _VERSION_NAME = re.compile(r"\d{8}-[0-9a-f]{8}")
@@ -158,15 +159,11 @@ class Registry:
             predictions = pd.read_parquet(folder / "predictions.parquet")
             return storage.read_json(folder / "evaluation.json"), predictions
 
-    def card(self, run_id: str) -> str:
-        """Returns the model card as Markdown, after the files were checked.
-
-        Raises:
-            FileNotFoundError: the files are gone.
-            sealed.DamagedError: a file is not what was registered.
-        """
+    def text(self, run_id: str, path: str) -> str:
+        """Returns a stored text, such as CARD_TEXT, after its files were checked; raises as `evaluation` does."""
+        name, _, file = path.partition("/")
         with self._scratch() as scratch:
-            return (self._checked(run_id, CARD, Path(scratch) / "fetched") / "card.md").read_text()
+            return (self._checked(run_id, name, Path(scratch) / "fetched") / file).read_text()
 
     def _scratch(self) -> tempfile.TemporaryDirectory:
         # Below the workspace, because /tmp may be small; named so that the next run sweeps what a kill leaves.

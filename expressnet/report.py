@@ -7,7 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from expressnet import card, html, occlusion, plots, published, report_performance, report_routing, report_slices
+from expressnet import (
+    card,
+    html,
+    occlusion,
+    plots,
+    published,
+    report_champion,
+    report_performance,
+    report_routing,
+    report_slices,
+)
 from expressnet.bootstrap import shown
 from expressnet.notices import OPTIMISTIC_NOTE
 
@@ -65,6 +75,7 @@ def _headline(evaluation: dict[str, Any]) -> str:
         )
         + "".join(map(html.notice, _warnings(evaluation)))
         + html.cards([(title, *_card(figures[name])) for title, name in _CARDS])
+        + report_champion.place()
         + _paper(evaluation)
     )  # fmt: skip
 

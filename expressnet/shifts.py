@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from sklearn.cluster import KMeans
+
+from expressnet import energy
+
+_SEED = 0  # of clusters and permutations: the same samples, the same answer
 
 
 class Shift(NamedTuple):
@@ -30,18 +35,22 @@ class Shift(NamedTuple):
 
 
 def compare(
-    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], *, alpha: float, min_psi: float, num_bins: int
-) -> list[Shift]:
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], *, alpha: float, min_psi: float, num_bins: int,
+    num_permutations: int,
+) -> list[Shift]:  # fmt: skip
     """Compares figures in two samples, the first of which is the reference.
 
-    Numbers are compared by the test of Kolmogorov and Smirnov, everything else by a chi-squared test of the counts.
+    Numbers are compared by the test of Kolmogorov and Smirnov, vectors by their energy distance (see
+    expressnet.energy), everything else by a chi-squared test of the counts.
     P-values are corrected for many tests of whatever dependence (Benjamini and Yekutieli 2001).
 
     Args:
-        pairs: by figure, values[n] before and values[m] now; numbers are float or int arrays, all else categories.
+        pairs: by figure, values[n] before and values[m] now; numbers are float or int arrays, vectors have a
+            second axis, all else are categories.
         alpha: an alarm needs a corrected p-value below this.
         min_psi: and an index of at least this.
-        num_bins: of a number's index.
+        num_bins: of a number's index, and clusters of that of vectors.
+        num_permutations: of the test of vectors.
 
     Returns:
         One per figure, in the same order.
@@ -50,10 +59,16 @@ def compare(
         return []
     psis, p_values = [], []
     for before, now in pairs.values():
-        is_number = np.issubdtype(before.dtype, np.number)
-        counts = binned(before, now, num_bins) if is_number else counted(before, now)
+        if before.ndim == 2:
+            counts = clustered(before, now, num_bins)
+            p_values.append(energy.p_value(before, now, num_permutations=num_permutations, seed=_SEED))
+        elif np.issubdtype(before.dtype, np.number):
+            counts = binned(before, now, num_bins)
+            p_values.append(float(stats.ks_2samp(before, now, method="asymp").pvalue))
+        else:
+            counts = counted(before, now)
+            p_values.append(_chi2(*counts))
         psis.append(psi(*counts))
-        p_values.append(float(stats.ks_2samp(before, now, method="asymp").pvalue) if is_number else _chi2(*counts))
     corrected = stats.false_discovery_control(p_values, method="by")
     return [
         Shift(name, len(before), len(now), index, float(p_value), bool(p_value < alpha and index >= min_psi))
@@ -75,6 +90,17 @@ def binned(before: np.ndarray, now: np.ndarray, num_bins: int) -> tuple[np.ndarr
         np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1) for values in (before, now)
     )
     return first, second
+
+
+def clustered(before: np.ndarray, now: np.ndarray, num_clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns int64[clusters] twice, how many vectors of each sample fall into each cluster of both together.
+
+    Clusters of one sample alone would not see another that lies beside all of them.
+    """
+    joined = np.concatenate([before, now]).astype(np.float64)
+    num_clusters = min(num_clusters, len(np.unique(joined, axis=0)))
+    places = KMeans(num_clusters, n_init=1, random_state=_SEED).fit_predict(joined)
+    return counted(*np.split(places, [len(before)]))
 
 
 def psi(before: np.ndarray, now: np.ndarray) -> float:

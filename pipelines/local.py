@@ -133,7 +133,9 @@ def _tell(run_dir: Path, terminal: Console) -> None:
             continue  # the stage has said it already
         terminal.print(f"[bold]{topic:<13}[/]", end="")
         terminal.print(sentence, markup=False, highlight=False, soft_wrap=True)
-    report = found["stages"].get("evaluate", {}).get("report", {}).get("report_path")
+    # That of promote is that of evaluate together with the champion.
+    reports = [found["stages"].get(name, {}).get("report", {}).get("report_path") for name in ("promote", "evaluate")]
+    report = next(filter(None, reports), None)
     for topic, place in (("report", report), ("summary", path), ("log", run_dir / _LOG_FILE)):
         if place:
             terminal.print(f"[bold]{topic:<13}[/]{place}", highlight=False, soft_wrap=True)

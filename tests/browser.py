@@ -81,6 +81,21 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
+    def print(self, width_mm, height_mm, *, is_dark=False):
+        """Returns the PDF that comes out of a printer with such paper and a centimetre of margin.
+
+        What `evaluate` sees afterwards is laid out for that paper.
+        """
+        inches, pixels_per_mm, margin_mm = 25.4, 96 / 25.4, 10
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
+        self.call("Emulation.setDeviceMetricsOverride", width=int((width_mm - 2 * margin_mm) * pixels_per_mm),
+                  height=int((height_mm - 2 * margin_mm) * pixels_per_mm), deviceScaleFactor=1,
+                  mobile=False)  # fmt: skip
+        margins = {f"margin{side}": margin_mm / inches for side in ("Top", "Bottom", "Left", "Right")}
+        found = self.call("Page.printToPDF", paperWidth=width_mm / inches, paperHeight=height_mm / inches, **margins)
+        return base64.b64decode(found["data"])
+
     def screenshot(self, path):
         """Writes a PNG of the whole page."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]

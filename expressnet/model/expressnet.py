@@ -10,6 +10,7 @@ from expressnet.model import feature_extractors, moe, presets, resnet50
 
 EXPRESSION_MOE = "moe_expression"
 CNN_MOE = "moe_cnn"
+EMBEDDING = "join_mixtures"
 
 
 def build(preset: presets.Preset, num_classes: int, seed: int, precision: str = "float32") -> keras.Model:
@@ -52,7 +53,7 @@ def _connect(preset: presets.Preset, num_classes: int, seeds: Iterator[int]) -> 
     fused = keras.layers.Dropout(preset.feature_dropout, seed=next(seeds), name="fusion_dropout")(fused)
     expression, _ = _mixture(preset, EXPRESSION_MOE, seeds)(fused)
     cnn, _ = _mixture(preset, CNN_MOE, seeds)(cnnfe1_features)
-    mixtures = keras.layers.Concatenate(name="join_mixtures")([expression, cnn])
+    mixtures = keras.layers.Concatenate(name=EMBEDDING)([expression, cnn])
     classifier = _dense(num_classes, "softmax", "classifier", seeds, dtype="float32")
     return keras.Model(images, classifier(mixtures), name="expressnet")
 
@@ -69,6 +70,12 @@ def with_gates(model: keras.Model) -> keras.Model:
     """
     gates = [model.get_layer(name).output[1] for name in (EXPRESSION_MOE, CNN_MOE)]
     return keras.Model(model.input, [model.outputs[0], *gates], name="expressnet_with_gates")
+
+
+def with_embedding(model: keras.Model) -> keras.Model:
+    """Adds what the classifier gets, both mixtures side by side, to the outputs of `with_gates`: float[batch, dim]."""
+    outputs = [*with_gates(model).outputs, model.get_layer(EMBEDDING).output]
+    return keras.Model(model.input, outputs, name="expressnet_with_embedding")
 
 
 def with_mixture_inputs(model: keras.Model) -> keras.Model:

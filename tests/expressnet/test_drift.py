@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from expressnet import drift, manifest, registry, storage
+from expressnet import drift, manifest, registry, shards, storage
 from expressnet.config import DriftConfig
 
 DIGEST = "d" * 64  # of the champion's data set
@@ -16,7 +16,8 @@ def workspace(champion, crops_and_split, tmp_path):
     """The champion's workspace with its data set, and the champion's version."""
     folder = shutil.copytree(champion[0], tmp_path / "out", ignore=shutil.ignore_patterns("mlartifacts"))
     (folder / "datasets" / DIGEST).mkdir(parents=True)
-    shutil.copy(f"{crops_and_split[0]}/{manifest.FILE_NAME}", folder / "datasets" / DIGEST)
+    for name in (manifest.FILE_NAME, shards.FOLDER):
+        (folder / "datasets" / DIGEST / name).symlink_to(f"{crops_and_split[0]}/{name}")
     return folder, champion[1]
 
 
@@ -38,13 +39,40 @@ def _look(faces, workspace, name, **config):
 
 def test_more_of_the_same_is_no_drift_and_the_report_has_the_figures(crops_and_split, workspace, tmp_path):
     report = _look(_grown(crops_and_split, tmp_path / "faces", "e" * 64), workspace, "look")
-    assert "72 new images, 10 figures compared" in report["verdict"]
+    assert "72 new images, 11 figures compared" in report["verdict"]
     assert report["verdict"].endswith("no large shift")
     assert (report["alarms"], report["num_new"]) == ("", 72)
     assert report["psi_brightness"] == report["psi_class"] == 0
     page = (workspace[0] / "look" / drift.REPORT_FILE).read_text()
-    for name in ("face found", "predicted class", "confidence", "cnn expert", "Not seen is what leaves"):
+    for name in ("face found", "embedding", "predicted class", "confidence", "cnn expert", "Not seen is what leaves"):
         assert name in page
+
+
+def test_faces_of_one_kind_only_lie_elsewhere_in_the_embedding(crops_and_split, workspace, tmp_path):
+    faces = _grown(crops_and_split, tmp_path / "faces", "e" * 64)
+    rows = manifest.read(faces)
+    is_new, places = rows["sha256"].str.len() == 65, ["shard", "offset", "size"]
+    rows.loc[is_new, places] = rows.loc[rows["label"] == "happy", places].iloc[0].tolist()
+    manifest.write(rows, faces, manifest.CROPPED)
+    report = _look(faces, workspace, "look")
+    assert "embedding" in report["alarms"].split(", ")
+    assert report["psi_embedding"] > 0.2
+
+
+def test_test_images_that_are_no_longer_there_are_cut_anew_for_the_embedding(crops_and_split, workspace, tmp_path):
+    faces = _grown(crops_and_split, tmp_path / "faces", "e" * 64)
+    rows = manifest.read(faces)
+    manifest.write(rows[rows["sha256"].str.len() == 65].reset_index(drop=True), faces, manifest.CROPPED)
+    report = _look(faces, workspace, "1")
+    assert "embedding" not in report["verdict"]
+    assert report["psi_embedding"] > 0
+    shutil.rmtree(workspace[0] / "datasets" / DIGEST)
+    gone = _look(faces, workspace, "2")
+    assert (
+        "champion's data are gone, so all images count as new, and neither their looks nor its embedding are compared"
+        in gone["verdict"]
+    )
+    assert "psi_embedding" not in gone
 
 
 def test_one_alarm_alone_decides_nothing_and_the_second_in_a_row_stops(crops_and_split, workspace, tmp_path):

@@ -121,7 +121,7 @@ def test_evaluation_predictions_and_card_are_stored_with_it(registered, evaluate
     evaluation, predictions = models.evaluation(report["run_id"])
     assert evaluation == storage.read_json(evaluated[0] / "evaluation.json")
     assert len(predictions) == evaluation["num_test"]
-    card = models.card(report["run_id"])
+    card = models.text(report["run_id"], registry.CARD_TEXT)
     assert card.startswith(f"# {report['model_name']} {report['version']}")
     assert "| split digest |" in card
 
@@ -166,6 +166,24 @@ def test_the_first_model_becomes_champion_and_the_alias_says_so(registered, clie
     again = _promote(workspace, report["version"])
     assert (again["promoted"], again["reason"]) == (False, "it is the champion already")
     assert len(models.champions(report["model_name"]).entries()) == 1
+
+
+def test_the_page_of_a_promotion_names_the_champion_of_its_time(registered, trained, evaluated):
+    workspace, report = registered
+    first = Path(_promote(workspace, report["version"])["report_path"]).read_text()
+    assert f"{report['model_name']} had no champion. Promoted: the first model of its name" in first
+    assert "Confusion matrix" in first
+    again = Path(_promote(workspace, report["version"])["report_path"]).read_text()
+    assert "this model was champion itself, since 20" in again
+    other = _changed_copy(evaluated[0], workspace / "other", "evaluation.json", model_digest="e" * 64)
+    bare = _changed_copy(trained[0], workspace / "bare", "provenance.json", licence="")
+    second = _register(workspace, bare, other)
+    page = Path(_promote(workspace, second["version"])["report_path"]).read_text()
+    assert f"{report['version']} was champion, since 20" in page
+    assert "Not promoted: the model card is incomplete" in page
+    assert "Like with like: both were measured on the same frozen test images" in page
+    assert page.count("+0.000 (no interval)") == 2
+    assert "is not named here" not in page
 
 
 def test_the_only_champion_needs_no_name(registered):
@@ -308,7 +326,11 @@ def test_a_flipped_byte_is_refused_with_the_name_of_the_file(registered, name):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    read = {"model": models.model_dir, "evaluation": models.evaluation, "card": models.card}[name.partition("/")[0]]
+    read = {
+        "model": models.model_dir,
+        "evaluation": models.evaluation,
+        "card": lambda run_id: models.text(run_id, registry.CARD_TEXT),
+    }[name.partition("/")[0]]
     with pytest.raises(sealed.DamagedError, match=f"{name} is not what was registered"):
         read(report["run_id"])
 

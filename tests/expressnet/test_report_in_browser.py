@@ -2,25 +2,51 @@
 
 import html as standard_html
 import json
+import re
 
 import pytest
 
 from benchmarks import made_answers, made_report
 from expressnet import html
 from tests import browser
+from tests.payloads import PAYLOADS, RUN
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
 ]
-# What runs says so in a place that outlives it.
-_RUN = "window.xss=(window.xss||0)+1"
-_TAGS = ("img src=x onerror={}", "svg onload={}", "body onload={}", "input autofocus onfocus={}", "iframe srcdoc='{}'",
-         "video><source onerror={}", "details open ontoggle={}", "math><mtext><script>{}</script",
-         "object data='javascript:{}'",
-         "style>@import 'javascript:{}'</style")  # fmt: skip
-_BEFORE = ("", '">', "'>", "</td></tr></table>", "</style></title>")
-PAYLOADS = [f"{before}<{tag.format(_RUN)}>" for before in _BEFORE for tag in _TAGS]
+
+PAPERS_MM = {"A4": (210, 297), "letter": (216, 279)}
+# What of the page lies beside the paper, is cut off by what it lies in, or is taller than a sheet.
+_CUT_OFF = """
+[...document.querySelectorAll("main *")].filter(one => {
+  const box = one.getBoundingClientRect()
+  return box.right > innerWidth + 1 || box.left < -1 || (one.tagName === "IMG" && box.height > innerHeight)
+    || (getComputedStyle(one).overflowX !== "visible" && one.scrollWidth > one.clientWidth + 1)
+}).map(one => `${one.tagName} ${one.textContent.slice(0, 60)}`)
+"""
+_HIDDEN = """
+[...document.querySelectorAll("td, th, img, p, figcaption")]
+  .filter(one => !one.checkVisibility({contentVisibilityAuto: true}) || !one.getBoundingClientRect().height)
+  .filter(one => one.textContent || one.tagName === "IMG").map(one => one.outerHTML.slice(0, 60))
+"""
+# The lowest contrast of text (WCAG 2) on white paper, on which browsers print no background unless it is asked for.
+_CONTRAST = """
+(() => {
+  const light = rgb => rgb.map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, place) => sum + v * [0.2126, 0.7152, 0.0722][place], 0)
+  const parts = text => { const [r, g, b, a = 1] = text.match(/[0-9.]+/g).map(Number); return [[r, g, b], a] }
+  const contrasts = [...document.querySelectorAll("main, main *")]
+    .filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+    .map(one => {
+      const style = getComputedStyle(one), [ink] = parts(style.color), [paint, alpha] = parts(style.backgroundColor)
+      const printed = style.printColorAdjust === "exact" ? alpha : 0
+      const levels = [light(ink), light(paint.map(v => v * printed + 255 * (1 - printed)))].sort((a, b) => a - b)
+      return (levels[1] + 0.05) / (levels[0] + 0.05)
+    })
+  return Math.min(...contrasts)
+})()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +104,7 @@ def test_fifty_payloads_in_names_paths_and_notes_run_never(page, tmp_path):
 
 def test_a_payload_that_is_not_escaped_would_run(page, tmp_path):
     """Otherwise the test above could not fail."""
-    _open(page, tmp_path, f"<img src=x onerror={_RUN}>")
+    _open(page, tmp_path, f"<img src=x onerror={RUN}>")
     page.wait_for("window.xss === 1")
 
 
@@ -92,3 +118,32 @@ def test_the_page_renders_inside_the_sandbox_of_the_run_view(page, tmp_path):
     num_images, height = page.evaluate("window.said")
     assert num_images == 4
     assert height > 2000
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+@pytest.mark.parametrize("paper", list(PAPERS_MM))
+def test_a_printed_page_is_whole_and_readable(page, tmp_path, paper, is_dark):
+    page.resize(1280, 900, is_dark=is_dark)
+    _open(page, tmp_path, made_report.page())
+    pdf = page.print(*PAPERS_MM[paper], is_dark=is_dark)
+    assert page.evaluate(_CUT_OFF) == []
+    assert page.evaluate(_HIDDEN) == []
+    assert page.evaluate("[...document.images].map(image => getComputedStyle(image).filter)") == ["none"] * 4
+    assert page.evaluate(_CONTRAST) > 4.5
+    num_pages = len(re.findall(rb"/Type\s*/Page\b", pdf))
+    needed = page.evaluate("document.documentElement.scrollHeight / innerHeight")
+    assert 3 < needed < 12
+    # Pictures and rows are not cut, so that sheets have gaps; a sheet that is mostly one would be too many.
+    assert needed <= num_pages <= 1.4 * needed + 1
+
+
+def test_what_is_cut_off_hidden_or_pale_in_print_is_noticed(page, tmp_path):
+    """Otherwise the test above could not fail."""
+    wide, pale = '<div style="width:90cm">wide</div>', '<p style="color:#999">pale</p>'
+    clipped = '<div style="width:5cm;overflow-x:auto"><div style="width:9cm">clipped</div></div>'
+    closed = '<details style="content-visibility:hidden"><summary>s</summary><p>closed</p></details>'
+    _open(page, tmp_path, html.page("t", wide + clipped + pale + closed))
+    page.print(*PAPERS_MM["A4"])
+    assert page.evaluate(_CUT_OFF) == ["DIV wide", "DIV clipped"]
+    assert page.evaluate(_HIDDEN) == ["<p>closed</p>"]
+    assert 2 < page.evaluate(_CONTRAST) < 3

@@ -6,7 +6,7 @@ import pytest
 from expressnet import shifts
 from expressnet.config import DriftConfig
 
-LIMITS = {name: getattr(DriftConfig(), name) for name in ("alpha", "min_psi", "num_bins")}
+LIMITS = {name: getattr(DriftConfig(), name) for name in ("alpha", "min_psi", "num_bins", "num_permutations")}
 
 
 def _names(count, *shares):
@@ -60,6 +60,38 @@ def test_of_samples_alike_hardly_one_look_in_a_hundred_alarms_and_of_shifted_one
 
     assert sum(is_alarm(0.0) for _ in range(200)) <= 2
     assert sum(is_alarm(0.8) for _ in range(200)) >= 190
+
+
+def _embeddings(noise, count, shift=0.0):
+    """Two kinds of faces in 32 dimensions, cut off at 0 as a ReLU does."""
+    centres = np.where(np.arange(count)[:, None] % 2, 1.0, -1.0) * np.linspace(0, 1, 32)
+    return np.maximum(centres + noise.normal(shift, 1, (count, 32)), 0).astype(np.float32)
+
+
+def test_embeddings_alike_alarm_hardly_ever_and_shifted_ones_nearly_always():
+    noise = np.random.default_rng(2)
+
+    def is_alarm(shift):
+        pair = _embeddings(noise, 120), _embeddings(noise, 60, shift)
+        return shifts.compare({"embedding": pair}, **LIMITS)[0].is_alarm
+
+    assert sum(is_alarm(0.0) for _ in range(100)) <= 5
+    assert sum(is_alarm(0.5) for _ in range(10)) == 10
+
+
+def test_vectors_beside_all_others_are_a_large_shift():
+    # Away from the first sample at a right angle to all its differences, where its own clusters would see nothing.
+    noise = np.random.default_rng(3)
+    before, now = (np.hstack([noise.normal(0, 1, (200, 4)), np.full((200, 1), far)]) for far in (0.0, 50.0))
+    (found,) = shifts.compare({"embedding": (before, now)}, **LIMITS)
+    assert found.psi > 5
+    assert found.is_alarm
+    assert shifts.compare({"embedding": (before, now)}, **LIMITS) == [found]
+
+
+def test_vectors_that_are_all_one_are_no_shift():
+    (found,) = shifts.compare({"embedding": (np.ones((9, 3)), np.ones((5, 3)))}, **LIMITS)
+    assert (found.p_value, found.is_alarm) == (1.0, False)
 
 
 def test_nothing_to_compare_is_nothing():

@@ -50,7 +50,7 @@ def _require_traced(out, version_name):
     version = models.version(version_name)
     provenance = storage.read_json(models.model_dir(version.run_id) / "provenance.json")  # the seal is checked
     evaluation, predictions = models.evaluation(version.run_id)
-    text, tags = models.card(version.run_id), models.tags(version)
+    text, tags = models.text(version.run_id, registry.CARD_TEXT), models.tags(version)
     for name in card.DIGESTS:
         assert tags[name] == provenance[name]
         assert provenance[name] in text

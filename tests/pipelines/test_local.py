@@ -58,8 +58,11 @@ def test_what_people_see_has_no_machine_talk(finished):
 
 
 def test_the_report_is_one_file_that_asks_for_nothing(finished):
-    out, _ = finished
-    page = Path(_summary(out)["stages"]["evaluate"]["report"]["report_path"]).read_text()
+    out, done = finished
+    path = _summary(out)["stages"]["promote"]["report"]["report_path"]
+    assert path in done.stdout
+    page = Path(path).read_text()
+    assert "expressnet-demo had no champion. Promoted: the first" in page
     assert "http" not in page.replace("http-equiv", "")
     assert len(page) < 3_000_000
 
@@ -101,6 +104,11 @@ def test_another_seed_trains_a_challenger_that_is_compared_on_the_same_rows(fini
     promotion = stages["promote"]["report"]
     assert promotion["promoted"] == (promotion["gain_low"] > 0)
     assert "McNemar p =" in promotion["reason"]
+    champion = promotion["champion_before"]
+    page = Path(promotion["report_path"]).read_text()
+    assert f"{champion} was champion, since" in page
+    assert "not like with like" in page  # another seed, another draw of the test split
+    assert f"{promotion['accuracy_gain_value']:+.3f} ({promotion['accuracy_gain_low']:+.3f} to" in page
 
 
 def test_other_photographs_are_a_new_data_set(tmp_path, finished):
