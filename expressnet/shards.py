@@ -169,7 +169,7 @@ def _is_whole(folder: Path, name: str, keys: list[str]) -> bool:
 
 def _write(folder: Path, name: str, payloads: Iterator[Payload]) -> None:
     # A name of its own, because an attempt that was given up may still be writing the same shard on another node.
-    partial = folder / f"{name}.{uuid.uuid4().hex}{storage.PARTIAL_SUFFIX}"
+    partial = folder / f"{uuid.uuid4().hex}-{name}{storage.PARTIAL_SUFFIX}"
     try:
         with partial.open("wb") as file:
             rows = _write_tar(file, payloads)

@@ -140,7 +140,7 @@ def test_remains_of_another_try_spoil_nothing(photos, alone, tmp_path):
         for suffix in (".tar", ".parquet"):
             shutil.copyfile(whole.with_suffix(suffix), folder / (name + suffix))
     whole.write_bytes(whole.read_bytes()[:1000])
-    (folder / f"{whole.name}.0a1b2c.partial").write_bytes(b"half")
+    (folder / f"0a1b2c-{whole.name}.partial").write_bytes(b"half")
     _assert_joined(photos, tmp_path, alone)
 
 
