@@ -16,11 +16,12 @@ LIMITS = {"num_workers": 2, "timeout_s": 20.0}
 
 # A run in a process of its own, that it can be killed. Its first line of output lists the workers' process ids.
 PARENT = """
-import multiprocessing, time
-from expressnet import cpus, workers
+import multiprocessing, signal, time
+from expressnet import workers
 from expressnet.worker_process import Job
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job of a shell ignores
     for _ in workers.run(time.sleep, iter([0, 0] + [60] * 8), num_workers=2, timeout_s=60, chunk=1):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
 """
