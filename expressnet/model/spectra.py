@@ -176,7 +176,8 @@ class DFT(Transform):
         # The other half of the frequencies holds the conjugates, so all but its own mirror images count twice.
         weights = np.full(half, 2.0)
         weights[0] = 1
-        weights[size_u // 2 :] = 1 if size_u % 2 == 0 else 2
+        if size_u % 2 == 0:
+            weights[-1] = 1
         along_height = _as_rows(_waves(half, hw[0], size_u, before[0]) * weights[:, None] / size_u).T
         along_width = _as_real(_waves(size_v, hw[1], size_v, before[1]) / size_v)
         along_width = along_width.transpose(2, 3, 0, 1).reshape(1, 2 * hw[1], 2 * size_v)

@@ -12,6 +12,7 @@ CASES = {
     "odd kernel": (12, 17, 5),
     "even kernel": (12, 17, 4),
     "one pixel": (5, 6, 1),
+    "one pixel of image": (1, 1, 3),
     "kernel as large as the image": (16, 16, 16),
     "odd kernel larger than the image": (6, 9, 25),
     "even kernel larger than the image": (9, 6, 50),
