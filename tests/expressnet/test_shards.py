@@ -21,17 +21,23 @@ def _payloads(count, start=0):
     return _by_sha256(b"payload %d" % number for number in range(start, start + count))
 
 
-def _fill(payloads, folder, bytes_each=10.0, earlier=(), extension="png", fail_after=None):
-    """Fills `folder`/shards; `made` of the result lists what had to be made."""
+def _maker(payloads, extension, fail_after):
+    """Returns what makes the payloads, and the list of the keys that it made."""
     made = []
 
     def make(keys):
         for key in keys:
             if len(made) == fail_after:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("as a user does")
             made.append(key)
             yield shards.Payload(key, extension, payloads[key], {"length": len(payloads[key])})
 
+    return make, made
+
+
+def _fill(payloads, folder, bytes_each=10.0, earlier=(), extension="png", fail_after=None):
+    """Fills `folder`/shards; `made` of the result lists what had to be made."""
+    make, made = _maker(payloads, extension, fail_after)
     places = shards.fill(
         folder / shards.FOLDER, set(payloads), make, bytes_each=bytes_each,
         earlier=[other / shards.FOLDER for other in earlier],
@@ -112,7 +118,7 @@ def test_too_many_small_shards_are_written_anew(tmp_path):
 def test_an_interrupted_call_is_completed_and_nothing_whole_is_made_again(tmp_path):
     payloads = _payloads(60)
     _fill(payloads, tmp_path / "unbroken", bytes_each=10 * MIB)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="as a user does"):
         _fill(payloads, tmp_path / "broken", bytes_each=10 * MIB, fail_after=30)
     whole = {
         key
@@ -126,15 +132,7 @@ def test_an_interrupted_call_is_completed_and_nothing_whole_is_made_again(tmp_pa
 
 
 def _fill_part(payloads, folder, part, num_parts, bytes_each=10 * MIB, fail_after=None):
-    made = []
-
-    def make(keys):
-        for key in keys:
-            if len(made) == fail_after:
-                raise KeyboardInterrupt
-            made.append(key)
-            yield shards.Payload(key, "png", payloads[key], {"length": len(payloads[key])})
-
+    make, made = _maker(payloads, "png", fail_after)
     count = shards.fill_part(
         folder / shards.FOLDER, set(payloads), make, bytes_each=bytes_each, part=part, num_parts=num_parts
     )
@@ -163,7 +161,7 @@ def test_an_interrupted_part_leaves_the_others_alone_and_goes_on_after_its_last_
     payloads = _payloads(60)
     _fill_part(payloads, tmp_path, 0, 2)
     others = _files(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="as a user does"):
         _fill_part(payloads, tmp_path, 1, 2, fail_after=15)
     assert others.items() <= _files(tmp_path).items()
     assert not list(tmp_path.rglob("*.partial"))
