@@ -37,16 +37,17 @@ class Data:
         """
         frame = manifest.read(split_dir)
         info = storage.read_json(Path(split_dir) / "split.json")
-        classes = info["crops"]["dataset"]["classes"]
+        classes, preset = info["crops"]["dataset"]["classes"], presets.PRESETS[config.preset]
         # The paper's protocol has no val: the authors select on the test split.
         selection_name = "test" if info["protocol"] == "paper" else "val"
 
         def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[Crops, np.ndarray]:
             rows = frame[frame["split"] == name]
-            size_px, order = presets.PRESETS[config.preset].size_px, presets.PRESETS[config.preset].channel_order
             if config.crop_cache:
-                return pixels.load(faces_dir, rows, size_px, scratch_dir, order), aims(rows, classes)
-            return pixels.Stored(faces_dir, rows, size_px, order), aims(rows, classes)
+                crops: Crops = pixels.load(faces_dir, rows, preset.size_px, scratch_dir, preset.channel_order)
+            else:
+                crops = pixels.Stored(faces_dir, rows, preset.size_px, preset.channel_order)
+            return crops, aims(rows, classes)
 
         return cls(
             classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from expressnet import console, images, shards
+from expressnet import console, cpus, images, shards
 
 _MAX_IN_MEMORY_BYTES = 2 * 2**30
 _ALIGNMENT_BYTES = 64
-_NUM_THREADS = min(16, os.cpu_count() or 1)
+_NUM_THREADS = min(16, cpus.num_usable())
 
 
 class Stored:
