@@ -26,6 +26,8 @@ from expressnet.model import expressnet, presets
 from expressnet.pixels import Stored
 
 NUM_IMAGES, NUM_AUTHORS = 2048, 192
+# Cached, an epoch of these few would take a tenth of a second, a fifth of it to build the pipeline.
+NUM_CACHED = 4 * NUM_IMAGES
 ROUNDS = 5
 _STEPS = 40
 
@@ -79,8 +81,8 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
     """Returns ours and its peers by name: an epoch and how many images it has."""
     photos = write_photos(folder / "photos", NUM_IMAGES)
     squares = [cv2.resize(cv2.imread(str(path)), (SIZE_PX, SIZE_PX))[..., ::-1] for path in photos]
-    pixels = np.memmap(folder / "pixels", np.uint8, "w+", shape=(NUM_IMAGES, SIZE_PX, SIZE_PX, 3))
-    pixels[:] = squares
+    pixels = np.memmap(folder / "pixels", np.uint8, "w+", shape=(NUM_CACHED, SIZE_PX, SIZE_PX, 3))
+    pixels.reshape(-1, NUM_IMAGES, *pixels.shape[1:])[:] = squares
     pixels.flush()
     pngs = [images.encode_png(np.ascontiguousarray(square)) for square in squares]
     paths = [str(folder / f"{number}.png") for number in range(NUM_IMAGES)]
@@ -96,8 +98,8 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
     files = tf.data.Dataset.from_tensor_slices(paths).shuffle(NUM_IMAGES, seed=0)
     return {
         "ours": (lambda: _consume(stored.batches(settings, 0)), NUM_IMAGES),
-        "ours, cached": (lambda: _consume(cached.batches(settings, 0)), NUM_IMAGES),
-        "plain memmap": (lambda: _memmap(folder / "pixels", NUM_IMAGES), NUM_IMAGES),
+        "ours, cached": (lambda: _consume(cached.batches(settings, 0)), NUM_CACHED),
+        "plain memmap": (lambda: _memmap(folder / "pixels", NUM_CACHED), NUM_CACHED),
         "tf.data over PNG files": (
             lambda: _consume(_decoded(files.map(tf.io.read_file, tf.data.AUTOTUNE))), NUM_IMAGES
         ),

@@ -27,6 +27,7 @@ class Data:
     def __init__(self, classes: list[str], selection_name: str, train: tuple, selection: tuple, train_ids: list[str]):
         self.classes, self.selection_name, self.train_ids = classes, selection_name, train_ids
         (self.train_pixels, self.train_targets), (self.selection_pixels, self.selection_labels) = train, selection
+        self._memory = pixels.Batches()
 
     @classmethod
     def read(cls, faces_dir: str, split_dir: str, config: TrainConfig, scratch_dir: str) -> Data:
@@ -74,7 +75,7 @@ class Data:
         weights = loss_weights(self.train_targets, config.class_weights) if config.class_weights else None
 
         def prepare(step: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            images = _gather(self.train_pixels, places)
+            images = self._gather(self.train_pixels, places)
             if config.augment is not None:
                 images = augment.augment(images, tf.stack([config.seed, step]), config.augment)
             batch = (images, tf.gather(self.train_targets, places))
@@ -87,7 +88,11 @@ class Data:
     def selection_images(self) -> tf.data.Dataset:
         """Returns the selection split, unchanged and in its order, as float32[b, h, w, 3] in 0..1."""
         batches = tf.data.Dataset.range(len(self.selection_labels)).batch(_SELECTION_BATCH)
-        return batches.map(lambda places: _gather(self.selection_pixels, places))
+        return batches.map(lambda places: self._gather(self.selection_pixels, places))
+
+    def _gather(self, crops: Crops, places: tf.Tensor) -> tf.Tensor:
+        images = tf.numpy_function(lambda found: self._memory.scaled(crops, found), [places], tf.float32)
+        return tf.ensure_shape(images, (places.shape[0], *crops.shape[1:]))
 
 
 def loss_weights(targets: np.ndarray, power: float) -> np.ndarray:
@@ -104,8 +109,3 @@ def loss_weights(targets: np.ndarray, power: float) -> np.ndarray:
     of_class = np.where(counts > 0, np.maximum(counts, 1e-9) ** -power, 0.0)
     weights = targets @ of_class
     return (weights / weights.mean()).astype(np.float32)
-
-
-def _gather(crops: Crops, places: tf.Tensor) -> tf.Tensor:
-    images = tf.numpy_function(lambda found: pixels.scaled(crops, found), [places], tf.float32)
-    return tf.ensure_shape(images, (places.shape[0], *crops.shape[1:]))

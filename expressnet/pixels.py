@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import mmap
 import tempfile
+import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +18,6 @@ import pandas as pd
 from expressnet import console, cpus, images, shards
 
 _MAX_IN_MEMORY_BYTES = 2 * 2**30
-_ALIGNMENT_BYTES = 64
 _NUM_THREADS = min(16, cpus.num_usable())
 
 
@@ -96,30 +98,38 @@ def load(
         stored.close()
 
 
-def scaled(crops: np.ndarray | Stored, places: np.ndarray) -> np.ndarray:
-    """Returns some of the crops as float32[places, size_px, size_px, 3] in 0..1."""
-    batch = _aligned((len(places), *crops.shape[1:]))
+class Batches:
+    """Memory of batches, used again once nobody looks at a batch: fresh pages cost more than filling them."""
 
-    def put(index: int, pixels: np.ndarray) -> None:
-        # One image at a time stays in the processor's cache for both operations.
-        np.copyto(batch[index], pixels)
-        batch[index] /= np.float32(255)
+    def __init__(self) -> None:
+        self._unused: dict[int, list[mmap.mmap]] = defaultdict(list)
 
-    if isinstance(crops, Stored):
-        for _ in crops.each(put, places):
-            pass
-    else:
-        for index, place in enumerate(places):
-            put(index, crops[place])
-    return batch
+    def scaled(self, crops: np.ndarray | Stored, places: np.ndarray) -> np.ndarray:
+        """Returns some of the crops as float32[places, size_px, size_px, 3] in 0..1."""
+        batch = self._new((len(places), *crops.shape[1:]))
 
+        def put(index: int | slice, pixels: np.ndarray) -> None:
+            # One pass over the pixels, and few calls: threads that ask for Python's lock wait longer than they compute.
+            np.divide(pixels, np.float32(255), out=batch[index], dtype=np.float32)
 
-def _aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Returns float32 of this shape, not initialised, on a border from which TensorFlow takes it without a copy."""
-    num_bytes = 4 * math.prod(shape)
-    memory = np.empty(num_bytes + _ALIGNMENT_BYTES, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT_BYTES
-    return memory[start : start + num_bytes].view(np.float32).reshape(shape)
+        if isinstance(crops, Stored):
+            for _ in crops.each(put, places):
+                pass
+        else:
+            put(slice(None), crops[places])
+        return batch
+
+    def _new(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Returns float32 of this shape, not initialised; it begins with a page, so TensorFlow takes it uncopied."""
+        unused = self._unused[math.prod(shape)]
+        try:
+            memory = unused.pop()
+        except IndexError:  # another thread may have had the last one
+            memory = mmap.mmap(-1, 4 * math.prod(shape))
+        # Views keep this array alive, because its memory belongs to no other array.
+        owner = np.frombuffer(memory, np.float32)
+        weakref.finalize(owner, unused.append, memory).atexit = False
+        return owner.reshape(shape)
 
 
 def as_input(pixels: np.ndarray, channel_order: str) -> np.ndarray:

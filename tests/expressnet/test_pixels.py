@@ -31,3 +31,20 @@ def test_bgr_turns_the_channels_round_and_values_lie_in_0_to_1():
     rgb = np.array([[[[255, 0, 51]]]], dtype=np.uint8)
     np.testing.assert_allclose(pixels.as_input(rgb, "bgr"), [[[[0.2, 0.0, 1.0]]]])
     np.testing.assert_allclose(pixels.as_input(rgb, "rgb"), [[[[1.0, 0.0, 0.2]]]])
+
+
+def test_memory_of_a_batch_is_used_again_only_when_nobody_looks_at_it():
+    crops = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
+    batches = pixels.Batches()
+    first = batches.scaled(crops, np.array([0, 1]))
+    corner, expected = first[1, :2], crops[1, :2] / np.float32(255)
+    address = first.ctypes.data
+    del first  # the corner still looks at it
+    second = batches.scaled(crops, np.array([2, 3]))
+    assert second.ctypes.data != address
+    np.testing.assert_array_equal(corner, expected)
+    del corner
+    third = batches.scaled(crops, np.array([3, 0]))
+    assert third.ctypes.data == address
+    np.testing.assert_array_equal(third, crops[[3, 0]] / np.float32(255))
+    np.testing.assert_array_equal(second, crops[[2, 3]] / np.float32(255))
