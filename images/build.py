@@ -18,6 +18,8 @@ LOCK_FILE = ROOT / "images.lock.json"
 SBOM_DIR = ROOT / "build" / "sbom"
 PINS_FILE = ROOT / "k8s" / "images" / "kustomization.yaml"
 PYTHON_IMAGE = "python:3.11.14-slim-bookworm"
+# Images of others that our manifests run. They are pushed beside ours, so that the lock pins them by a digest too.
+MIRRORED = {"postgres": "docker.io/library/postgres:17.6"}
 _INPUTS_LABEL = "org.expressnet.inputs"
 _REVISION_LABEL = "org.opencontainers.image.revision"
 
@@ -59,7 +61,8 @@ def build(registry: str | None, accelerator: str, python_image: str) -> None:
         bill = requirements.export(image, accelerator, "cyclonedx1.5")
         storage.write_bytes(SBOM_DIR / f"{image.name}.cdx.json", bill.encode())
     if registry:
-        pushed = {image.name: _push(image, registry) for image in requirements.IMAGES}
+        pushed = {image.name: _push_built(image, registry) for image in requirements.IMAGES}
+        pushed |= {name: _push_mirrored(name, source, registry) for name, source in MIRRORED.items()}
         _write_lock({"images": pushed})
         storage.write_bytes(PINS_FILE, pins(pushed).encode())
         say(f"pushed; {LOCK_FILE.name} and {PINS_FILE.relative_to(ROOT)} name the digests")
@@ -85,11 +88,22 @@ def _build_one(image: Image, folder: Path, accelerator: str, python_image: str) 
         raise RuntimeError(f"`docker build` of {image.name} failed with exit code {done.returncode}; see above.")
 
 
-def _push(image: Image, registry: str) -> str:
-    """Pushes an image and returns its name with the digest that the registry gave it."""
-    name = f"{registry}/{image.name}"
-    tag = f"{name}:{_inspect(image.tag)['Config']['Labels'][_INPUTS_LABEL][:12]}"
-    docker("tag", image.tag, tag)
+def _push_built(image: Image, registry: str) -> str:
+    version = _inspect(image.tag)["Config"]["Labels"][_INPUTS_LABEL][:12]
+    return _push(image.tag, f"{registry}/{image.name}", version)
+
+
+def _push_mirrored(name: str, source: str, registry: str) -> str:
+    if not _inspect(source):
+        say(f"pulling {source}")
+        docker("pull", "--quiet", source)
+    return _push(source, f"{registry}/{name}", source.rpartition(":")[2])
+
+
+def _push(source: str, name: str, version: str) -> str:
+    """Pushes an image under a name and returns the name with the digest that the registry gave it."""
+    tag = f"{name}:{version}"
+    docker("tag", source, tag)
     say(f"pushing {tag}")
     docker("push", "--quiet", tag)
     digests = [one for one in _inspect(tag)["RepoDigests"] if one.startswith(f"{name}@sha256:")]
@@ -118,9 +132,9 @@ def pins(pushed: dict[str, str]) -> str:
         "# Which images our pods run; written by `make images PUSH=1`.",
         "apiVersion: kustomize.config.k8s.io/v1alpha1", "kind: Component", "images:",
     ]  # fmt: skip
-    for image in requirements.IMAGES:
-        new_name, _, sha256 = pushed[image.name].partition("@")
-        lines += [f"  - name: {image.tag.split(':')[0]}", f"    newName: {new_name}", f"    digest: {sha256}"]
+    for name, tag in ({image.name: image.tag for image in requirements.IMAGES} | MIRRORED).items():
+        new_name, _, sha256 = pushed[name].partition("@")
+        lines += [f"  - name: {tag.rpartition(':')[0]}", f"    newName: {new_name}", f"    digest: {sha256}"]
     return "\n".join(lines) + "\n"
 
 

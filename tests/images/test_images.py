@@ -209,12 +209,14 @@ def test_a_change_touches_the_images_that_hold_it_and_no_other(laid_out):
 
 
 def test_the_pins_name_each_pushed_digest():
-    pushed = {image.name: f"localhost:5000/{image.name}@sha256:{number}" for number, image in enumerate(IMAGES)}
+    names = [*(image.name for image in IMAGES), *build.MIRRORED]
+    pushed = {name: f"localhost:5000/{name}@sha256:{number}" for number, name in enumerate(names)}
     written = {entry["name"]: entry for entry in yaml.safe_load(build.pins(pushed))["images"]}
     assert written["expressnet/python-registry"] == {
         "name": "expressnet/python-registry", "newName": "localhost:5000/python-registry", "digest": "sha256:1",
     }  # fmt: skip
-    assert len(written) == len(IMAGES)
+    assert written["docker.io/library/postgres"]["newName"] == "localhost:5000/postgres"
+    assert len(written) == len(names)
 
 
 def test_a_push_to_nowhere_is_refused(capsys):

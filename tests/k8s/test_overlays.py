@@ -1,20 +1,20 @@
 """What an administrator would look for in every overlay, in the objects as they would be applied."""
 
 import json
+import shutil
 from collections import Counter
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from components import _images
+from images import build
+from images.requirements import IMAGES
 from tests.k8s import network, pod_security
-from tests.k8s.conftest import ROOT
+from tests.k8s.conftest import ROOT, kustomize
 
 WITH_PODS = ("gke", "onprem", "kind")
 OVERLAYS = (*WITH_PODS, "kueue")
-# A digest can't be known without asking the registry; k8s/README.md says how to pin it.
-THIRD_PARTY = {"docker.io/library/postgres:17.6"}
 STEP_LABELS = {"workflows.argoproj.io/workflow": "expressnet-train-abcde"}
 
 
@@ -181,19 +181,25 @@ def test_each_class_of_steps_has_the_rights_of_a_step(render):
     }  # fmt: skip
 
 
-def _images_of_ours():
-    """Returns what images.lock.json names, or what the components name where nothing was pushed."""
-    lock = ROOT / "images.lock.json"
-    pushed = json.loads(lock.read_text()).get("images", {}) if lock.exists() else {}
-    return set(pushed.values()) or {_images.DATA, _images.TRAIN, _images.REGISTRY}
+def _images(objects):
+    return {container["image"] for template in _templates(objects).values()
+            for container in template["spec"]["containers"]}  # fmt: skip
 
 
 @pytest.mark.parametrize("overlay", WITH_PODS)
-def test_images_are_those_of_the_lock_or_of_the_pinned_list(render, overlay):
-    used = {container["image"] for template in _templates(render(overlay)).values()
-            for container in template["spec"]["containers"]}  # fmt: skip
-    assert {image for image in used if image.split("@")[0] not in THIRD_PARTY} <= _images_of_ours()
-    assert not any(image.endswith(":latest") or ":" not in image for image in used)
+def test_after_a_push_every_image_is_one_of_the_lock(render, overlay, tmp_path):
+    names = [*(image.name for image in IMAGES), *build.MIRRORED]
+    lock = {name: f"registry.test/faces/{name}@sha256:{digit * 64}" for digit, name in zip("abcd", names, strict=True)}
+    manifests = tmp_path / "k8s"
+    shutil.copytree(ROOT / "k8s", manifests)
+    (manifests / "images" / "kustomization.yaml").write_text(build.pins(lock))
+    assert _images(kustomize(manifests / "overlays" / overlay)) == {lock["python-registry"], lock["postgres"]}
+
+
+def test_what_is_mirrored_is_what_the_manifests_name():
+    lines = [line.split() for path in (ROOT / "k8s" / "base").glob("*.yaml") for line in path.read_text().splitlines()]
+    named = {line[1] for line in lines if line[:1] == ["image:"]}
+    assert named == {"expressnet/python-registry", *build.MIRRORED.values()}
 
 
 @pytest.mark.parametrize("overlay", WITH_PODS)
