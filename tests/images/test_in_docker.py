@@ -181,10 +181,15 @@ def loopback_registry(engine, tmp_path):
 
 @pytest.fixture
 def images_of_others(built):
-    """What is mirrored, pulled; where that is impossible, one of our images stands in under its name."""
+    """What is mirrored, pulled; where that is impossible, one of our images stands in under its name for a while."""
+    lent = []
     for source in build.MIRRORED.values():
         if _run("docker", "image", "inspect", source).returncode and _run("docker", "pull", source).returncode:
             assert _run("docker", "tag", IMAGES[1].tag, source).returncode == 0
+            lent.append(source)
+    yield
+    for source in lent:
+        assert _run("docker", "rmi", source).returncode == 0
 
 
 def test_a_push_writes_the_digests_that_the_registry_gave(images_of_others, loopback_registry, tmp_path):
