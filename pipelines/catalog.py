@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.local import RunError
@@ -29,15 +29,17 @@ def require_known(pipeline: str, given: Collection[str]) -> None:
 
 
 def load(
-    name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False, cache: bool = True
-) -> Any:
+    name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False,
+    cache: bool = True, labels: Mapping[str, str] | None = None,
+) -> Any:  # fmt: skip
     """Returns the compiled-on-import pipeline of module `pipelines.<name>`.
 
-    With a profile its tasks are placed on that cluster, in the images of `lock`; without one nothing is applied.
+    With a profile its tasks are placed on that cluster, in the images of `lock`, their pods with `labels`; without one
+    nothing is applied.
     """
     pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
     if profile is None:
         return pipeline
     from pipelines import placement
 
-    return placement.placed(pipeline, profile, lock or {}, allow_tags=allow_tags, cache=cache)
+    return placement.placed(pipeline, profile, lock or {}, allow_tags=allow_tags, cache=cache, labels=labels or {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -12,13 +13,16 @@ from expressnet import console, summary
 from pipelines import fan_out, images
 from pipelines.profiles import Pool, Profile
 
-STAGE_LABEL, CLASS_LABEL = "expressnet/stage", "expressnet/step-class"
+LABEL_PREFIX = "expressnet/"
+STAGE_LABEL, CLASS_LABEL = f"{LABEL_PREFIX}stage", f"{LABEL_PREFIX}step-class"
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _RUN_ID = "EXPRESSNET_RUN_ID"
 _USER_ID = 10001  # of our images, and the group of the workspace
 
 
-def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool = True) -> Any:
+def placed(
+    pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cache: bool, labels: Mapping[str, str]
+) -> Any:
     """Returns the pipeline with every task placed, and none of them reused where `cache` is False.
 
     The function behind `pipeline` is traced once more. Images are set on the tasks and not read where a component
@@ -39,7 +43,7 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
                 raise ValueError(
                     f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
                 )
-            place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags))
+            place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags), labels)
             if not cache:
                 task.set_caching_options(False)
             if task.component_spec.name == "summary":
@@ -50,8 +54,15 @@ def placed(pipeline: Any, profile: Profile, lock: dict, *, allow_tags: bool, cac
         return dsl.pipeline(name=pipeline.name, description=pipeline.description)(everywhere)
 
 
-def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
-    """Gives one task its image, node, resources, workspace, retries and timeout."""
+def place(task: dsl.PipelineTask, profile: Profile, image: str, labels: Mapping[str, str]) -> None:
+    """Gives one task its image, node, resources, workspace, retries and timeout.
+
+    Args:
+        task: of a component of ours.
+        profile: of the cluster.
+        image: the reference to run.
+        labels: of the run, which its pod gets behind `expressnet/`. Kubeflow's cache does not look at them.
+    """
     stage = task.component_spec.name
     step = profile.step(stage)
     step_class = images.step_class(task.container_spec.image)
@@ -66,6 +77,8 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str) -> None:
     kubernetes.mount_pvc(task, profile.workspace_claim, profile.workspace_path)
     kubernetes.add_pod_label(task, STAGE_LABEL, stage)
     kubernetes.add_pod_label(task, CLASS_LABEL, step_class)
+    for name, value in labels.items():
+        kubernetes.add_pod_label(task, f"{LABEL_PREFIX}{name}", value)
     _place_on(task, profile.pools[step.pool])
     # The journal of a run lies below its id, which only the pod knows; Kubernetes puts variables of fields behind
     # plain ones and so can't expand one in the other: `expressnet.console` does.

@@ -6,19 +6,24 @@ import dataclasses
 import datetime
 import functools
 import graphlib
+import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from expressnet import storage
 from pipelines import catalog, images
+from pipelines.cluster import ClusterError
 from pipelines.profiles import Profile
 
 _DIGITS = 12
+_LABELLED = ("dataset", "preset", "protocol")  # parameters that label a run
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,13 +32,16 @@ class Package:
 
     Attributes:
         name: of the pipeline, as Kubeflow lists it.
-        version: the first digits of the IR's SHA-256: the same graph, code, images and profile, the same version.
+        version: the first digits of the IR's SHA-256: the same graph, code, images, profile and labels, the same
+            version.
         text: the IR, two YAML documents: pipeline and platform.
+        labels: of the runs, which are part of the IR.
     """
 
     name: str
     version: str
     text: str
+    labels: Mapping[str, str]
 
     @functools.cached_property
     def spec(self) -> dict[str, Any]:
@@ -57,15 +65,44 @@ def _in_order(graph: dict[str, Any], components: dict[str, Any]) -> Iterator[tup
             yield name, tasks[name]
 
 
-def make(name: str, profile: Profile | None, lock: dict, *, allow_tags: bool, cache: bool = True) -> Package:
+def run_labels(pipeline: str, parameters: Mapping[str, Any], lock: dict) -> dict[str, str]:
+    """Returns what a run's pods can be found and billed by: data set, preset, protocol and commit, as far as known.
+
+    The commit is that of the images: the checkout's would make a new pipeline version of every commit, also where only
+    a document changed.
+
+    Args:
+        pipeline: name in the catalog.
+        parameters: of the run; what is not among them has the pipeline's default.
+        lock: of the images.
+
+    Raises:
+        ClusterError: Kubernetes would not take a value as a label.
+    """
+    known = catalog.load(pipeline).component_spec.inputs
+    said = {name: str(parameters.get(name, known[name].default)) for name in _LABELLED if name in known}
+    found = {name: value for name, value in {**said, "commit": str(lock.get("commit", ""))[:_DIGITS]}.items() if value}
+    for name, value in found.items():
+        if not _LABEL_VALUE.fullmatch(value):
+            raise ClusterError(
+                f"{name} must be a label of Kubernetes, which the pods get: at most 63 letters, digits, dashes, dots "
+                f"and underscores between two letters or digits; got {value!r}."
+            )
+    return found
+
+
+def make(
+    name: str, profile: Profile | None, lock: dict, *, allow_tags: bool, cache: bool = True,
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> Package:  # fmt: skip
     """Compiles a pipeline.
 
     Raises:
         images.ImageError: an image has no digest and `allow_tags` is False.
     """
-    pipeline = catalog.load(name, profile, lock=lock, allow_tags=allow_tags, cache=cache)
+    pipeline = catalog.load(name, profile, lock=lock, allow_tags=allow_tags, cache=cache, labels=labels)
     text = _compiled(pipeline)
-    return Package(pipeline.name, storage.bytes_sha256(text.encode())[:_DIGITS], text)
+    return Package(pipeline.name, storage.bytes_sha256(text.encode())[:_DIGITS], text, labels)
 
 
 def kubernetes_resources(name: str, profile: Profile, lock: dict, *, allow_tags: bool, namespace: str) -> str:
@@ -102,7 +139,7 @@ def commit() -> str:
 
 def run_name(pipeline: str, parameters: dict[str, Any]) -> str:
     """Returns a name under which runs sort by pipeline, data set and time (UTC)."""
-    said = [str(parameters[key]) for key in ("dataset", "preset", "protocol") if parameters.get(key)]
+    said = [str(parameters[key]) for key in _LABELLED if parameters.get(key)]
     # To the millisecond: a run of this name that is there already counts as this one, whose answer was lost.
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return "-".join([pipeline, *said[:1], now, *said[1:], commit()])

@@ -19,7 +19,7 @@ from croniter import CroniterError, croniter
 from pipelines import catalog, images, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, settings, submit
 from pipelines.cluster.confidential import say
-from pipelines.cluster.package import Package, make
+from pipelines.cluster.package import Package, make, run_labels
 
 # Tells ours from recurring runs that people made by hand.
 _MARK = "managed-by=expressnet"
@@ -125,12 +125,13 @@ def _canonical(parameters: Mapping[str, Any]) -> str:
 def _wanted(schedule: Schedule, found: settings.Settings, default_profile: str) -> _Wanted:
     profile = profiles.read(schedule.profile or default_profile or found.profile)
     lock = images.read_lock()
-    package = make(schedule.pipeline, profile, lock, allow_tags=submit.allows_tags())
     parameters = {**schedule.parameters, "workspace": profile.workspace_path}
     if "checkpoint_uri" in catalog.load(schedule.pipeline).component_spec.inputs and found.bucket:
         parameters.setdefault("checkpoint_uri", found.under_bucket("checkpoints"))
     confidential.refuse(parameters)
     submit.require_ready(parameters, images.why_stale(lock))
+    package = make(schedule.pipeline, profile, lock, allow_tags=submit.allows_tags(),
+                   labels=run_labels(schedule.pipeline, parameters, lock))  # fmt: skip
     account = placement.service_account(catalog.load(schedule.pipeline), profile)
     return _Wanted(schedule=schedule, package=package, parameters=parameters, account=account, profile=profile.name,
                    root=found.under_bucket("runs"))  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from expressnet import datasets
 from pipelines import catalog, images, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings
 from pipelines.cluster.confidential import say
-from pipelines.cluster.package import Package, commit, make, run_name
+from pipelines.cluster.package import Package, commit, make, run_labels, run_name
 
 _LICENCE = "The data set's licence must be acknowledged with ACCEPT_LICENCE=1"
 
@@ -29,8 +30,9 @@ def run(options: argparse.Namespace) -> int:
     allow_tags = allows_tags()
     stale = images.why_stale(lock)
     package = make(
-        options.pipeline, profile, lock, allow_tags=allow_tags or options.dry_run, cache=not options.no_cache
-    )
+        options.pipeline, profile, lock, allow_tags=allow_tags or options.dry_run, cache=not options.no_cache,
+        labels=run_labels(options.pipeline, parameters, lock),
+    )  # fmt: skip
     name = run_name(options.pipeline, parameters)
     if options.dry_run:
         say(plan.render(package, profile, parameters, name, _notes(package, parameters, stale, allow_tags)))
@@ -141,9 +143,11 @@ def _upload(api: client.Api, package: Package, pipeline_id: str) -> kfp_server_a
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{package.name}.yaml"
         path.write_text(package.text)
+        # Endpoints before 2.17 know no tags and leave them out.
         return api.uploads.upload_pipeline_version(
-            str(path), name=package.version, pipelineid=pipeline_id, description=f"commit={commit()}"
-        )
+            str(path), name=package.version, pipelineid=pipeline_id, description=f"commit={commit()}",
+            tags=json.dumps(dict(package.labels)),
+        )  # fmt: skip
 
 
 def experiment_of(api: client.Api, name: str) -> kfp_server_api.V2beta1Experiment:
@@ -162,7 +166,7 @@ def experiment_of(api: client.Api, name: str) -> kfp_server_api.V2beta1Experimen
 
 
 def description(parameters: dict[str, Any], profile_name: str) -> str:
-    """Returns what labels would say if Kubeflow's runs had any: key=value, a line each."""
+    """Returns what the pods' labels say, because Kubeflow's runs have none: key=value, a line each."""
     keys = ("dataset", "preset", "protocol")
     said = {key: parameters[key] for key in keys if parameters.get(key)}
     return "\n".join(f"{key}={value}" for key, value in {**said, "commit": commit(), "profile": profile_name}.items())

@@ -28,6 +28,9 @@ def test_with_a_profile_the_resources_lie_beside_the_ir_and_hold_the_same(folder
     assert version["spec"]["pipelineName"] == "expressnet-train"
     assert version["spec"]["pipelineSpec"] == ir
     assert version["spec"]["platformSpec"] == platform
+    for executor in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        # What runs of it are about is not known yet.
+        assert set(executor["podMetadata"]["labels"]) == {"expressnet/stage", "expressnet/step-class"}
 
 
 def test_without_a_profile_there_is_no_platform(folder):

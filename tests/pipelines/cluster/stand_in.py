@@ -192,6 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
             pipeline_version_id=str(uuid.uuid4()),
             display_name=self.query["name"],
             description=self.query.get("description"),
+            tags=json.loads(self.query["tags"]),
         )
         self.endpoint.versions[made.pipeline_version_id] = made
         self.endpoint.packages[made.display_name] = part.text

@@ -41,6 +41,8 @@ def test_a_new_schedule_is_made_one_at_a_time_and_without_catching_up(endpoint, 
     reference = made.pipeline_version_reference
     assert reference.pipeline_version_id == _only(endpoint.versions).pipeline_version_id
     assert reference.pipeline_id
+    # What the parameters do not say, the pipeline's defaults do.
+    assert _only(endpoint.versions).tags == {"dataset": "demo", "preset": "small", "protocol": "honest"}
     said = capsys.readouterr().out
     assert said.count(" 02:30:00") == 5
     assert "(Europe/Berlin)" in said
@@ -87,6 +89,12 @@ def test_other_code_is_drift(endpoint, declare, monkeypatch):
     assert main(command) == 0
     assert len(endpoint.versions) == 2
     assert len(endpoint.recurring) == 1
+
+
+def test_a_parameter_that_can_be_no_label_is_refused_before_anything_is_asked(endpoint, declare, capsys):
+    assert main(declare(nightly={**NIGHTLY, "parameters": {"dataset": "demo", "preset": "very small"}})) == 1
+    assert "preset must be a label of Kubernetes" in capsys.readouterr().err
+    assert endpoint.requests == []
 
 
 def test_what_somebody_switched_off_by_hand_is_drift(endpoint, declare):

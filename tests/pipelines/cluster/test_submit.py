@@ -8,6 +8,7 @@ import yaml
 from expressnet import storage
 from pipelines import images
 from pipelines.__main__ import main
+from pipelines.cluster import ClusterError, package
 from tests.pipelines.cluster.stand_in import Fault, task
 
 SUBMIT = ("submit", "train", "--dataset", "demo", "--preset", "tiny")
@@ -46,13 +47,47 @@ def test_what_is_uploaded_is_the_ir_with_its_platform_under_its_digest(endpoint)
     assert platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]["nodeSelector"]
 
 
-def test_the_same_code_is_the_same_version_and_another_profile_is_another(endpoint, capsys):
-    for profile in ("cpu", "cpu", "onprem-4gpu"):
-        assert main([*SUBMIT, "--profile", profile]) == 0
+def test_the_same_code_is_the_same_version_and_another_profile_or_preset_is_another(endpoint, capsys):
+    for profile, preset in [("cpu", "tiny"), ("cpu", "tiny"), ("onprem-4gpu", "tiny"), ("cpu", "small")]:
+        assert main([*SUBMIT, "--profile", profile, "--preset", preset]) == 0
     assert len(endpoint.pipelines) == 1
-    assert len(endpoint.versions) == 2
-    assert len(endpoint.runs) == 3
+    assert sorted(version.tags["preset"] for version in endpoint.versions.values()) == ["small", "tiny", "tiny"]
+    assert len(endpoint.runs) == 4
     assert capsys.readouterr().out.count("was there before") == 1
+
+
+def _pod_labels(text):
+    """Returns our labels of every pod of a compiled pipeline, by the stage."""
+    _, platform = yaml.safe_load_all(text)
+    pods = [
+        one["podMetadata"]["labels"]
+        for one in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+    ]
+    return {pod.pop("expressnet/stage"): pod for pod in pods}
+
+
+def test_every_pod_is_labelled_with_what_the_run_is_about_and_the_version_is_tagged_alike(endpoint):
+    assert main([*SUBMIT, "--protocol", "paper", "--profile", "gke-l4x4"]) == 0
+    about = {"dataset": "demo", "preset": "tiny", "protocol": "paper"}
+    pods = _pod_labels(_only(endpoint.packages))
+    assert set(pods) == {*STEPS, "cut"}
+    for labels in pods.values():
+        assert labels.pop("expressnet/step-class") in images.STEP_CLASSES
+        assert labels == {f"expressnet/{name}": value for name, value in about.items()}
+    assert _only(endpoint.versions).tags == about
+
+
+def test_the_commit_of_a_label_is_that_of_the_images_and_absent_where_nobody_knows_it():
+    about = {"dataset": "demo", "preset": "small", "protocol": "honest"}
+    assert package.run_labels("train", {}, {}) == about
+    assert package.run_labels("train", {}, {"commit": "0123456789abcdef"}) == {**about, "commit": "0123456789ab"}
+    assert package.run_labels("predict", {"input_uri": "gs://b/x"}, {"commit": ""}) == {}
+
+
+@pytest.mark.parametrize("value", ["my set", "-demo", "demo-", "a" * 64, "gs://b"])
+def test_what_is_no_label_of_kubernetes_is_refused_with_its_value(value):
+    with pytest.raises(ClusterError, match=f"preset must be a label of Kubernetes.*got '{value}'"):
+        package.run_labels("train", {"preset": value}, {})
 
 
 def test_without_cache_every_step_runs(endpoint):
