@@ -107,7 +107,12 @@ def _place_on(task: dsl.PipelineTask, pool: Pool) -> None:
 
 
 def service_account(pipeline: Any, profile: Profile) -> str:
-    """Returns the account of a run: Kubeflow knows one a run, so the one that the most trusted step needs."""
+    """Returns the account of a run.
+
+    Kubeflow knows one a run, so the one that the most trusted step needs; or the least trusted's, where the cluster
+    gives each step its own.
+    """
     executors = pipeline.pipeline_spec.deployment_spec["executors"].values()
     classes = {images.step_class(executor["container"]["image"]) for executor in executors}
-    return profile.service_accounts[max(classes, key=images.STEP_CLASSES.index)]
+    choose = min if profile.account_per_step else max
+    return profile.service_accounts[choose(classes, key=images.STEP_CLASSES.index)]

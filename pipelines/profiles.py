@@ -156,6 +156,7 @@ class Profile:
         workspace_claim: PersistentVolumeClaim (ReadWriteMany) that every step mounts.
         workspace_path: where.
         service_accounts: of each step class: data, train, registry.
+        account_per_step: whether k8s/overlays/step-accounts is applied, which gives each step the account of its class.
         registry_uri: MLflow server; "" for sqlite in the workspace.
         pools: by name.
         defaults: of steps that `steps` does not name.
@@ -173,6 +174,7 @@ class Profile:
     steps: Mapping[str, Step]
     registry_uri: str = ""
     crop: FanOut = ALONE
+    account_per_step: bool = False
 
     def __post_init__(self) -> None:
         path = self.workspace_path
@@ -180,10 +182,13 @@ class Profile:
         _require(bool(self.workspace_claim), "workspace_claim", "the name of a PersistentVolumeClaim", "")
         _require(set(self.service_accounts) == set(STEP_CLASSES), "service_accounts",
                  f"given for {', '.join(STEP_CLASSES)}", sorted(self.service_accounts))  # fmt: skip
+        _require(isinstance(self.account_per_step, bool), "account_per_step", "true or false", self.account_per_step)
+        given = {name: f"expressnet-{name}" for name in STEP_CLASSES}  # by the policy
+        _require(not self.account_per_step or self.service_accounts == given, "service_accounts",
+                 f"{given} with account_per_step", self.service_accounts)  # fmt: skip
         steps = {"defaults": self.defaults, **self.steps}
         for name, step in steps.items():
-            pools = ", ".join(self.pools)
-            _require(step.pool in self.pools, f"pool of {name}", f"one of {pools}", step.pool)
+            _require(step.pool in self.pools, f"pool of {name}", f"one of {', '.join(self.pools)}", step.pool)
         _require(self.pools[self.defaults.pool].accelerator is None, "pool of defaults",
                  "one without GPUs, or every step would hold them", self.defaults.pool)  # fmt: skip
         for name, step in steps.items():

@@ -59,8 +59,10 @@ def _endpoint(where: _Where) -> Iterator[Finding]:
 
 def _kubernetes(where: _Where) -> Iterator[Finding]:
     pipelines = [catalog.load(name) for name in catalog.NAMES]
-    accounts = sorted({placement.service_account(pipeline, where.profile) for pipeline in pipelines})
-    yield from kubernetes_lines(where.found, where.profile, accounts)
+    accounts = {placement.service_account(pipeline, where.profile) for pipeline in pipelines}
+    if where.profile.account_per_step:
+        accounts |= set(where.profile.service_accounts.values())
+    yield from kubernetes_lines(where.found, where.profile, sorted(accounts))
 
 
 def _image_lock(where: _Where) -> Iterator[Finding]:

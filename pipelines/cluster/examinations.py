@@ -13,6 +13,7 @@ from pipelines.cluster.findings import FAILED, OK, WARNING, Finding
 from pipelines.cluster.settings import Settings
 from pipelines.profiles import Profile
 
+POLICY = "expressnet-step-accounts"  # and its binding, in k8s/overlays/step-accounts
 # verb, resource, what it is for
 _RIGHTS = (("list", "pods", "make logs"), ("get", "pods/log", "make logs"))
 
@@ -29,6 +30,8 @@ def kubernetes_lines(found: Settings, profile: Profile, accounts: list[str]) -> 
     for account in accounts:
         yield _exists(f"service account {account}", "kubectl apply -k k8s/overlays/...",
                       core.read_namespaced_service_account, account, namespace)  # fmt: skip
+    if profile.account_per_step:
+        yield from _step_accounts(api, namespace)
     yield from _rights(api, found)
     yield _volume(core, profile, namespace)
     yield from _gpus(core, profile)
@@ -51,6 +54,23 @@ def _refused(error: kube.KubeError, what: str, fix: str) -> Finding:
     if error.status == 403:
         return Finding(WARNING, f"{what}: this user may not look", "ask whoever set the namespace up")
     raise error
+
+
+def _step_accounts(api: kubernetes.client.ApiClient, namespace: str) -> Iterator[Finding]:
+    """Looks for what gives each step its account; without it all steps have the least trusted one."""
+    read = kubernetes.client.CustomObjectsApi(api).get_cluster_custom_object
+    fix = "kubectl apply -k k8s/overlays/step-accounts (Kubernetes 1.36), or account_per_step: false"
+    for kind, plural in (("policy", "mutatingadmissionpolicies"), ("binding", "mutatingadmissionpolicybindings")):
+        what = f"admission {kind} {POLICY}"
+        try:
+            there = kube.ask(read, "admissionregistration.k8s.io", "v1", plural, POLICY)
+        except kube.KubeError as error:
+            yield _refused(error, what, fix)
+            continue
+        selector = there["spec"].get("matchConstraints", {}).get("namespaceSelector", {}).get("matchLabels", {})
+        meant = selector.get("kubernetes.io/metadata.name", namespace)
+        other = f"{what} is for namespace {meant}, and runs are in {namespace}"
+        yield Finding(OK, what) if meant == namespace else Finding(FAILED, other, "name it in policy.yaml")
 
 
 def _rights(api: kubernetes.client.ApiClient, found: Settings) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from tests.k8s import network, pod_security
 from tests.k8s.conftest import ROOT, kustomize
 
 WITH_PODS = ("gke", "onprem", "kind")
-OVERLAYS = (*WITH_PODS, "kueue")
+OVERLAYS = (*WITH_PODS, "kueue", "step-accounts")
 STEP_LABELS = {"workflows.argoproj.io/workflow": "expressnet-train-abcde"}
 
 

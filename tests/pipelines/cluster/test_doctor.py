@@ -1,6 +1,7 @@
 """A healthy cluster has no failed line; every single ailment is one, with its fix."""
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from benchmarks import object_store
 from expressnet import storage
 from expressnet.sources import bucket
-from pipelines import images
+from pipelines import images, profiles
 from pipelines.__main__ import main
+from pipelines.cluster import examinations, settings
+from pipelines.cluster.findings import FAILED, OK, WARNING
 from tests.pipelines.cluster import kube_stand_in
 from tests.pipelines.cluster.stand_in import Fault
 
@@ -145,6 +148,38 @@ def test_a_volume_for_one_node_is_a_warning_where_there_is_one(healthy, capsys, 
     assert code == 0
     (line,) = [text for text in said.splitlines() if text.startswith("warning volume")]
     assert reason in line
+
+
+POLICY = f"/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies/{examinations.POLICY}"
+BINDING = POLICY.replace("policies", "policybindings")
+
+
+def _policy(namespace):
+    return {"matchConstraints": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}}
+
+
+@pytest.mark.parametrize(
+    ("ailment", "states", "said"),
+    [
+        ("none", (OK, OK), "admission policy expressnet-step-accounts"),
+        ("no policy", (FAILED, OK), "expressnet-step-accounts: not there"),
+        ("no binding", (OK, FAILED), "admission binding expressnet-step-accounts: not there"),
+        ("no right", (WARNING, OK), "this user may not look"),
+        ("elsewhere", (FAILED, OK), "is for namespace kubeflow, and runs are in expressnet"),
+    ],
+)
+def test_a_profile_with_accounts_for_steps_needs_the_policy_and_its_binding(healthy, ailment, states, said):
+    cluster = healthy[1]
+    cluster.add(POLICY, spec=_policy("kubeflow" if ailment == "elsewhere" else "expressnet"))
+    cluster.add(BINDING, spec={"policyName": examinations.POLICY})
+    if ailment == "no right":
+        cluster.refused.add(POLICY)
+    elif ailment.startswith("no "):
+        cluster.objects.pop(POLICY if ailment == "no policy" else BINDING)
+    profile = dataclasses.replace(profiles.read("gke-l4x4"), account_per_step=True)
+    found = [one for one in examinations.kubernetes_lines(settings.read(), profile, []) if "admission" in one.what]
+    assert tuple(one.state for one in found) == states
+    assert any(said in one.what for one in found)
 
 
 def test_an_endpoint_that_refuses_does_not_keep_the_rest_from_being_looked_at(healthy, capsys):
