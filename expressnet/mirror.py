@@ -27,18 +27,41 @@ def fetch(uri: str, path: Path, *, max_bytes: int) -> Path:
         ConnectionError: it can't be read.
     """
     name, key = names.bucket_and_prefix(uri)
-    with contextlib.closing(bucket.client()) as client:
-        try:
+    try:
+        with contextlib.closing(bucket.client()) as client:
             blob = client.bucket(name).get_blob(key, timeout=_TIMEOUT_S, retry=_RETRY)
             if blob is None:
                 raise ValueError(f"There is no object {uri}.")
             if blob.size > max_bytes:
                 raise ValueError(f"{uri} has {blob.size:,} bytes; expected at most {max_bytes:,}. Is it the right one?")
             data = blob.download_as_bytes(checksum="crc32c", timeout=_TIMEOUT_S, retry=_RETRY)
-        except _FAILURES as error:
-            raise ConnectionError(f"{uri} can't be read ({error}).") from error
+    except _FAILURES as error:
+        raise ConnectionError(f"{uri} can't be read ({error}).") from error
     storage.write_bytes(path, data)
     return path
+
+
+def put(path: Path, uri: str) -> bool:
+    """Copies a file to an object, unless there is one already; returns whether it was copied.
+
+    Raises:
+        ValueError: the address is none of an object.
+        ConnectionError: the bucket did not take it.
+    """
+    name, key = names.bucket_and_prefix(uri)
+    try:
+        with contextlib.closing(bucket.client()) as client:
+            blob = client.bucket(name).blob(key)
+            if blob.exists(timeout=_TIMEOUT_S, retry=_RETRY):
+                return False
+            blob.upload_from_filename(
+                str(path), if_generation_match=0, checksum="crc32c", timeout=_TIMEOUT_S, retry=_RETRY
+            )
+    except exceptions.PreconditionFailed:
+        return False  # an earlier try arrived, whose answer got lost
+    except _FAILURES as error:
+        raise ConnectionError(f"{uri.removesuffix(path.name)} did not take {path.name} ({error}).") from error
+    return True
 
 
 class Mirror:
@@ -60,16 +83,7 @@ class Mirror:
         Raises:
             ConnectionError: the bucket did not take it.
         """
-        with contextlib.closing(bucket.client()) as client:
-            blob = client.bucket(self._bucket).blob(self._prefix + path.name)
-            try:
-                blob.upload_from_filename(
-                    str(path), if_generation_match=0, checksum="crc32c", timeout=_TIMEOUT_S, retry=_RETRY
-                )
-            except exceptions.PreconditionFailed:
-                return  # an earlier try arrived, whose answer got lost
-            except _FAILURES as error:
-                raise ConnectionError(f"{self._uri} did not take {path.name} ({error}).") from error
+        put(path, f"{self._uri}{path.name}")
 
     def keep(self, count: int) -> None:
         """Deletes all but the newest files.

@@ -199,13 +199,14 @@ def _require_every_class(rows: Rows, assigned: np.ndarray, protocol: str) -> Non
 
 def _imported(file: pq.ParquetFile, dataset: dict[str, Any], config: SplitConfig) -> split_file.Imported:
     """Reads what the file of another laboratory says of the rows here."""
-    path = Path(config.split_file)
-    found = split_file.read(path)
-    if config.split_file_digest not in ("", storage.file_sha256(path)):
-        raise ValueError(f"{path} changed after the run was started. Start it again.")
+    name = config.split_file
+    with split_file.fetched(name) as path:
+        found = split_file.read(path, name)
+        if config.split_file_digest not in ("", storage.file_sha256(path)):
+            raise ValueError(f"{name} changed after the run was started. Start it again.")
     if found.header["protocol"] != config.protocol:
         raise ValueError(
-            f"{path} is a split by the protocol {found.header['protocol']}, but PROTOCOL={config.protocol}. Name the "
+            f"{name} is a split by the protocol {found.header['protocol']}, but PROTOCOL={config.protocol}. Name the "
             "file's protocol, so that the figures carry its name."
         )
     columns = (batch["sha256"] for batch in manifest_stream.batches(file, ["sha256"]))

@@ -5,7 +5,9 @@ A text file: comment lines `# key: value`, then the columns `sha256,split`, sort
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from expressnet import storage
 FILE_NAME = "split.csv"
 SPLITS = ("train", "val", "test", "dropped")
 HEADER_KEYS = ("dataset_digest", "protocol", "seed", "split_digest")
+MAX_BYTES = 2**30  # fifteen million rows
 _TITLE = "# ExpressNet split, version 1"
 _COLUMNS = "sha256,split"
 _NAMED = 3  # how many rows a message names
@@ -30,13 +33,13 @@ class SplitFile(NamedTuple):
     """A split as it was exported.
 
     Attributes:
-        path: of the file, for messages.
+        name: of the file, for messages.
         header: `dataset_digest`, `protocol`, `seed` and `split_digest` of the exporter.
         keys: S32[rows], the hashes as bytes, sorted.
         parts: int8[rows], places in SPLITS.
     """
 
-    path: Path
+    name: str
     header: dict[str, str]
     keys: np.ndarray
     parts: np.ndarray
@@ -65,29 +68,50 @@ def write(path: Path, header: Mapping[str, str], rows: Iterable[pa.RecordBatch])
             file.write("\n".join(lines.to_pylist()) + "\n")
 
 
-def read(path: Path) -> SplitFile:
+@contextlib.contextmanager
+def fetched(place: str) -> Iterator[Path]:
+    """Yields the file at a path, or a copy of the object at gs://bucket/object.
+
+    Raises:
+        ValueError: the address is none of an object, or it is larger than MAX_BYTES.
+        ConnectionError: the object can't be read.
+    """
+    if not place.startswith("gs://"):
+        yield Path(place)
+        return
+    from expressnet import mirror  # google-cloud-storage takes a second to import
+
+    with tempfile.TemporaryDirectory() as folder:
+        yield mirror.fetch(place, Path(folder) / FILE_NAME, max_bytes=MAX_BYTES)
+
+
+def read(path: Path, name: str) -> SplitFile:
     """Reads an exported split; takes 33 bytes a row.
+
+    Args:
+        path: of the file.
+        name: what the user called it, for messages.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no split, or a hash, a part or the order is wrong; the message names the line.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"SPLIT_FILE={path} is no file. Is it the {FILE_NAME} that a split wrote?")
-    header, num_lines = _read_header(path)
+        raise FileNotFoundError(f"SPLIT_FILE={name} is no file. Is it the {FILE_NAME} that a split wrote?")
+    header, num_lines = _read_header(path, name)
     keys, parts, last, line = [], [], b"", num_lines + 1
-    for batch in _read_rows(path, num_lines):
-        _require_hashes(path, batch["sha256"], line)
+    for batch in _read_rows(path, name, num_lines):
+        _require_hashes(name, batch["sha256"], line)
         keys.append(_packed(batch["sha256"]))
-        parts.append(_places(path, batch["split"], line))
-        _require_order(path, np.append(np.array([last], "S32"), keys[-1]), line)
+        parts.append(_places(name, batch["split"], line))
+        _require_order(name, np.append(np.array([last], "S32"), keys[-1]), line)
         last, line = keys[-1][-1], line + len(batch)
     if not keys:
-        raise ValueError(f"{path} holds no row. Was it cut off while copying?")
-    return SplitFile(path, header, np.concatenate(keys), np.concatenate(parts))
+        raise ValueError(f"{name} holds no row. Was it cut off while copying?")
+    return SplitFile(name, header, np.concatenate(keys), np.concatenate(parts))
 
 
-def _read_header(path: Path) -> tuple[dict[str, str], int]:
+def _read_header(path: Path, name: str) -> tuple[dict[str, str], int]:
     """Returns the comment lines as a dict and how many lines come before the first row."""
     with path.open(encoding="utf-8", errors="replace") as file:
         lines = [line.strip() for line in itertools.islice(file, _MAX_HEADER_LINES)]
@@ -97,14 +121,14 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
     missing = [key for key in HEADER_KEYS if key not in header]
     if comments[:1] != [_TITLE] or missing or columns != _COLUMNS or not header["seed"].isdecimal():
         raise ValueError(
-            f"{path} is no exported split: it needs the line {_TITLE!r}, comments that say {', '.join(HEADER_KEYS)} "
+            f"{name} is no exported split: it needs the line {_TITLE!r}, comments that say {', '.join(HEADER_KEYS)} "
             f"(the seed a number), and the columns {_COLUMNS!r}; it begins with {lines[:1]}, says {header} and has "
             f"{columns!r}."
         )
     return header, len(comments) + 1
 
 
-def _read_rows(path: Path, num_lines: int) -> Iterator[pa.RecordBatch]:
+def _read_rows(path: Path, name: str, num_lines: int) -> Iterator[pa.RecordBatch]:
     names = _COLUMNS.split(",")
     try:
         yield from pyarrow.csv.open_csv(
@@ -115,14 +139,14 @@ def _read_rows(path: Path, num_lines: int) -> Iterator[pa.RecordBatch]:
         )
     except pa.ArrowInvalid as error:
         if "Empty CSV" not in str(error):
-            raise ValueError(f"{path} can't be read: {error}. Every row is <sha256>,<split>.") from error
+            raise ValueError(f"{name} can't be read: {error}. Every row is <sha256>,<split>.") from error
 
 
-def _require_hashes(path: Path, column: pa.Array, line: int) -> None:
+def _require_hashes(name: str, column: pa.Array, line: int) -> None:
     is_hash = pc.match_substring_regex(column, storage.SHA256_PATTERN).to_numpy(zero_copy_only=False)
     if not is_hash.all():
         place = int(np.argmin(is_hash))
-        raise ValueError(f"{path} line {line + place}: a SHA-256 has 64 lower-case hex digits; got {column[place]}.")
+        raise ValueError(f"{name} line {line + place}: a SHA-256 has 64 lower-case hex digits; got {column[place]}.")
 
 
 def _packed(column: pa.Array) -> np.ndarray:
@@ -130,22 +154,22 @@ def _packed(column: pa.Array) -> np.ndarray:
     return np.frombuffer(bytes.fromhex("".join(column.to_pylist())), "S32")
 
 
-def _places(path: Path, column: pa.Array, line: int) -> np.ndarray:
+def _places(name: str, column: pa.Array, line: int) -> np.ndarray:
     places = pc.index_in(column, pa.array(SPLITS))
     if places.null_count:
         place = int(np.argmax(places.is_null().to_numpy(zero_copy_only=False)))
-        raise ValueError(f"{path} line {line + place}: a split is one of {', '.join(SPLITS)}; got {column[place]}.")
+        raise ValueError(f"{name} line {line + place}: a split is one of {', '.join(SPLITS)}; got {column[place]}.")
     return places.to_numpy().astype(np.int8)
 
 
-def _require_order(path: Path, keys: np.ndarray, line: int) -> None:
+def _require_order(name: str, keys: np.ndarray, line: int) -> None:
     """Checks S32[rows + 1], the last key before and those from `line` on."""
     is_right = keys[1:] > keys[:-1]
     if not is_right.all():
         place = int(np.argmin(is_right))
         key = keys[place + 1].ljust(32, b"\0").hex()
         problem = "stands twice" if keys[place + 1] == keys[place] else "comes after a larger one; sort the rows by it"
-        raise ValueError(f"{path} line {line + place}: {key} {problem}.")
+        raise ValueError(f"{name} line {line + place}: {key} {problem}.")
 
 
 def assign(split: SplitFile, columns: Iterable[pa.Array], dataset_digest: str, *, num_forgotten: int) -> Imported:
@@ -177,7 +201,7 @@ def assign(split: SplitFile, columns: Iterable[pa.Array], dataset_digest: str, *
     if len(not_there) or len(absent) > num_forgotten:
         sides = [_listed(not_there, "here but not in the file"), _listed(absent, "in the file but not here")]
         raise ValueError(
-            f"{split.path} splits another data set: {'; '.join(filter(None, sides))}. Its data set is "
+            f"{split.name} splits another data set: {'; '.join(filter(None, sides))}. Its data set is "
             f"{split.header['dataset_digest'][:16]}, this one {dataset_digest[:16]}. Both must be the same copy of the "
             "data, read with the same DATASET= and LIMIT=."
         )

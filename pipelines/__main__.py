@@ -77,7 +77,8 @@ def _settings_parser() -> argparse.ArgumentParser:
     run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
     run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
     run.add_argument("--seed", type=int, default=config.SplitConfig.seed, help="of split and training")
-    run.add_argument("--split-file", default="", help="a split.csv that another run wrote, instead of a draw")
+    run.add_argument("--split-file", default="",
+                     help="a split.csv that another run wrote, instead of a draw; submit takes gs:// too")  # fmt: skip
     run.add_argument("--limit", type=_count, default=0, help="at most so many examples, stratified; 0 is all")
     run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
                      help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip

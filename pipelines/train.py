@@ -60,7 +60,7 @@ def train(
         limit: at most this many examples, a stratified sample; 0 takes all.
         label_mode: of data sets with votes, majority or probability.
         licence_accepted: whether the user acknowledged the data set's licence; needed but for demo and folder.
-        split_file: a split.csv that another run wrote, used instead of a draw.
+        split_file: a split.csv that another run wrote (path or gs://bucket/object), used instead of a draw.
         split_file_digest: its SHA-256, so that a changed file is no cached result.
         epochs: passes over the training split; 0 takes the preset's own.
         precision: float32, mixed_bfloat16 or mixed_float16.

@@ -18,7 +18,8 @@ class SplitConfig:
         seed: of the random draws; the paper's is 52.
         val_fraction: share of the training part that is held out for selection, in `honest`.
         test_fraction: share held out for the test where the data set publishes no test split.
-        split_file: a `split.csv` that another run wrote, to be used instead of a draw; "" draws.
+        split_file: a `split.csv` that another run wrote (path or gs://bucket/object), to be used instead of a draw; ""
+            draws.
         split_file_digest: SHA-256 that the file must have; "" takes it as it is.
         kept_file: of `honest`: which rows another model was trained or tested on (expressnet.kept_rows): the first are
             not tested on, the second are again; "" for none.

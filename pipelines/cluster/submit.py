@@ -13,7 +13,7 @@ import kfp_server_api
 
 from expressnet import datasets
 from pipelines import catalog, images, placement, profiles
-from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings
+from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings, split_files
 from pipelines.cluster.confidential import say
 from pipelines.cluster.package import Package, commit, make, run_labels, run_name
 
@@ -35,11 +35,15 @@ def run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     name = run_name(options.pipeline, parameters)
     if options.dry_run:
-        say(plan.render(package, profile, parameters, name, _notes(package, parameters, stale, allow_tags)))
+        notes = _notes(package, parameters, stale, allow_tags)
+        notes += split_files.notes(options.split_file, parameters) if options.split_file else []
+        say(plan.render(package, profile, parameters, name, notes))
         return 0
     require_ready(parameters, stale)
     account = placement.service_account(catalog.load(options.pipeline), profile)
     with client.connect(found) as api:
+        if options.split_file and split_files.upload(options.split_file, parameters["split_file"]):
+            say(f"uploaded   {parameters['split_file']}")
         version = uploaded(api, package)
         started = start(api, version, parameters, name, found, account, profile.name)
         say(f"run        {name}\n           {api.link(f'runs/details/{started.run_id}')}")
@@ -73,16 +77,14 @@ def parameters_of(options: argparse.Namespace, found: settings.Settings, profile
     """Returns the run's parameters: what was asked for, the workspace, and where checkpoints go.
 
     Raises:
-        ClusterError: a path is one of this machine.
+        ClusterError: a path is one of this machine, or the split file can't be used.
         RunError: an option belongs to another pipeline.
     """
     catalog.require_known(options.pipeline, vars(options))
     known = catalog.load(options.pipeline).component_spec.inputs
     given = {name: value for name, value in vars(options).items() if name in known}
     if given.get("split_file"):
-        raise ClusterError(
-            f"A split file can be given to a local run only, whose cache reads its digest; got {given['split_file']}."
-        )
+        given |= split_files.parameters(given["split_file"], found, profile.workspace_path, offline=options.dry_run)
     for name in ("data_uri", "backbone_weights"):
         _require_reachable(name, str(given.get(name, "")), profile.workspace_path)
     if "checkpoint_uri" in known and not given.get("checkpoint_uri"):

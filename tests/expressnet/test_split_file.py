@@ -1,10 +1,14 @@
 """A split that one laboratory writes and another reads."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from expressnet import manifest, split, split_file, storage
+from benchmarks import object_store
+from expressnet import manifest, mirror, split, split_file, storage
 from expressnet.config import SplitConfig
+from expressnet.sources import bucket
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +141,27 @@ def test_a_file_that_changed_since_the_run_was_started_is_refused(tmp_path, rows
     exported.write_text(exported.read_text() + "\n")
     with pytest.raises(ValueError, match="changed after the run was started"):
         _split(tmp_path, rows, "late", split_file=str(exported), split_file_digest=digest)
+
+
+@pytest.fixture
+def in_bucket(exported, monkeypatch):
+    """The address of a copy of `exported` in a bucket of a server on this machine."""
+    with object_store.running() as address:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
+        with contextlib.closing(bucket.client()) as client:
+            client.create_bucket("splits")
+        assert mirror.put(exported, "gs://splits/ours.csv")
+        yield "gs://splits/ours.csv"
+
+
+def test_a_file_in_a_bucket_is_as_good_as_one_here_and_its_digest_is_checked(tmp_path, rows, exported, in_bucket):
+    right = storage.file_sha256(exported)
+    report = _import(tmp_path, rows, in_bucket, split_file_digest=right)
+    assert report["split_digest"] == storage.read_json(tmp_path / "out" / split.INFO_FILE)["split_digest"]
+    with pytest.raises(ValueError, match=r"^gs://splits/ours.csv changed after the run was started"):
+        _split(tmp_path, rows, "late", split_file=in_bucket, split_file_digest="0" * 64)
+    with pytest.raises(ValueError, match=r"There is no object gs://splits/theirs.csv"):
+        _split(tmp_path, rows, "absent", split_file="gs://splits/theirs.csv")
 
 
 def test_where_the_file_lies_is_no_part_of_what_the_split_is(tmp_path, rows, exported):

@@ -1,11 +1,14 @@
-"""A clean environment, and the stand-in endpoint that it names."""
+"""A clean environment, the stand-in endpoint that it names, and an object store."""
 
+import contextlib
 import functools
 import os
 
 import pytest
 
+from benchmarks import object_store
 from expressnet import code
+from expressnet.sources import bucket
 from pipelines import images
 from pipelines.cluster import client, confidential, runs
 from tests.pipelines.cluster import stand_in
@@ -35,3 +38,12 @@ def endpoint(monkeypatch):
     with stand_in.running() as found:
         monkeypatch.setenv("EXPRESSNET_HOST", found.url)
         yield found
+
+
+@pytest.fixture(scope="module")
+def store():
+    """The URL of an object store with the bucket `faces`."""
+    with object_store.running() as url:
+        with contextlib.closing(bucket.client()) as client:
+            client.create_bucket("faces")
+        yield url

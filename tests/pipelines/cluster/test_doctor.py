@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from benchmarks import object_store
 from expressnet import storage
 from expressnet.sources import bucket
 from pipelines import images, profiles
@@ -29,15 +28,6 @@ def _node(count):
 
 def _quota(**hard):
     return {"metadata": {"name": "q"}, "status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
-
-
-@pytest.fixture(scope="module")
-def store():
-    """The URL of an object store with the bucket `faces`."""
-    with object_store.running() as url:
-        with contextlib.closing(bucket.client()) as client:
-            client.create_bucket("faces")
-        yield url
 
 
 @pytest.fixture

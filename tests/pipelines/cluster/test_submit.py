@@ -216,7 +216,7 @@ def test_images_of_other_code_are_refused(endpoint, tmp_path, capsys, changes, m
         (("--min-new", "0"), "MIN_NEW belongs to PIPELINE=retrain; got PIPELINE=train."),
         (["--dataset", "folder", "--data-uri", "/home/me/faces"], "data_uri must be gs://... or lie below /workspace"),
         (["--dataset", "fer2013", "--data-uri", "gs://b/f.csv"], "must be acknowledged with ACCEPT_LICENCE=1"),
-        (["--split-file", "split.csv"], "A split file can be given to a local run only"),
+        (["--split-file", "split.csv"], "split.csv is no file. Is it the split.csv that a split wrote?"),
         (["--profile", "mainframe"], "PROFILE must be one of cpu, gke-a100x4"),
     ],
 )
