@@ -51,14 +51,11 @@ def put(path: Path, uri: str) -> bool:
     name, key = names.bucket_and_prefix(uri)
     try:
         with contextlib.closing(bucket.client()) as client:
-            blob = client.bucket(name).blob(key)
-            if blob.exists(timeout=_TIMEOUT_S, retry=_RETRY):
-                return False
-            blob.upload_from_filename(
+            client.bucket(name).blob(key).upload_from_filename(
                 str(path), if_generation_match=0, checksum="crc32c", timeout=_TIMEOUT_S, retry=_RETRY
             )
     except exceptions.PreconditionFailed:
-        return False  # an earlier try arrived, whose answer got lost
+        return False  # it is there: also where an earlier try arrived, whose answer got lost
     except _FAILURES as error:
         raise ConnectionError(f"{uri.removesuffix(path.name)} did not take {path.name} ({error}).") from error
     return True

@@ -22,7 +22,7 @@ from pipelines.cluster import ClusterError
 from pipelines.profiles import Profile
 
 _DIGITS = 12
-_LABELLED = ("dataset", "preset", "protocol")  # parameters that label a run
+LABELLED = ("dataset", "preset", "protocol")  # parameters that label a run
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -80,7 +80,7 @@ def run_labels(pipeline: str, parameters: Mapping[str, Any], lock: dict) -> dict
         ClusterError: Kubernetes would not take a value as a label.
     """
     known = catalog.load(pipeline).component_spec.inputs
-    said = {name: str(parameters.get(name, known[name].default)) for name in _LABELLED if name in known}
+    said = {name: str(parameters.get(name, known[name].default)) for name in LABELLED if name in known}
     found = {name: value for name, value in {**said, "commit": str(lock.get("commit", ""))[:_DIGITS]}.items() if value}
     for name, value in found.items():
         if not _LABEL_VALUE.fullmatch(value):
@@ -139,7 +139,7 @@ def commit() -> str:
 
 def run_name(pipeline: str, parameters: dict[str, Any]) -> str:
     """Returns a name under which runs sort by pipeline, data set and time (UTC)."""
-    said = [str(parameters[key]) for key in _LABELLED if parameters.get(key)]
+    said = [str(parameters[key]) for key in LABELLED if parameters.get(key)]
     # To the millisecond: a run of this name that is there already counts as this one, whose answer was lost.
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return "-".join([pipeline, *said[:1], now, *said[1:], commit()])

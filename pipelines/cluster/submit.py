@@ -15,7 +15,7 @@ from expressnet import datasets
 from pipelines import catalog, images, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings, split_files
 from pipelines.cluster.confidential import say
-from pipelines.cluster.package import Package, commit, make, run_labels, run_name
+from pipelines.cluster.package import LABELLED, Package, commit, make, run_labels, run_name
 
 _LICENCE = "The data set's licence must be acknowledged with ACCEPT_LICENCE=1"
 
@@ -169,8 +169,7 @@ def experiment_of(api: client.Api, name: str) -> kfp_server_api.V2beta1Experimen
 
 def description(parameters: dict[str, Any], profile_name: str) -> str:
     """Returns what the pods' labels say, because Kubeflow's runs have none: key=value, a line each."""
-    keys = ("dataset", "preset", "protocol")
-    said = {key: parameters[key] for key in keys if parameters.get(key)}
+    said = {key: parameters[key] for key in LABELLED if parameters.get(key)}
     return "\n".join(f"{key}={value}" for key, value in {**said, "commit": commit(), "profile": profile_name}.items())
 
 
