@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from expressnet import checkpoint, config, console, fitting, storage
-from expressnet.batches import Data
+from expressnet import config
 from expressnet.config.base import digest_fields
 from expressnet.model import presets
+from expressnet.runtime import console, storage
+from expressnet.training import checkpoint, loop
+from expressnet.training.batches import Data
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "whole": {},
@@ -46,7 +48,7 @@ def main() -> int:
         started = time.process_time()
         checkpoints = checkpoint.Checkpoints(options.work, storage.json_digest([name, *inputs]))
         preset = dataclasses.replace(presets.SMALL, **VARIANTS[name])
-        state, _ = fitting.fit(data, preset, settings, checkpoints, 300.0, options.work / "logs" / name)
+        state, _ = loop.fit(data, preset, settings, checkpoints, 300.0, options.work / "logs" / name)
         last = state.history[-1]
         print(
             f"{name}: val accuracy {last['accuracy']:.3f}, macro-F1 {last['macro_f1']:.3f}, train accuracy "

@@ -19,9 +19,13 @@ from statistics import median
 import cv2
 import numpy as np
 
-from expressnet import blazeface, cpus, crop, faces, images, ingest, manifest, pixels, shards, squares, workers
 from expressnet.config.crop import CropConfig
 from expressnet.config.ingest import IngestConfig
+from expressnet.data import manifest, shards
+from expressnet.faces import alignment, blazeface, crop_pixels, cropper
+from expressnet.imaging import codec
+from expressnet.runtime import cpus, workers
+from expressnet.stages import crop, ingest
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 NUM_PHOTOS = 6000
@@ -32,7 +36,7 @@ BATCH = 32
 SIZE_PX = 224
 ROUNDS = 3
 
-_cropper: faces.Cropper
+_cropper: cropper.Cropper
 
 
 def write_photos(root: Path, count: int) -> list[Path]:
@@ -69,8 +73,8 @@ class Authors:
         with self._lock:
             found = self._detector.detect(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
         height, width = image.shape[:2]
-        box_xyxy = squares.paper_box(found[0], (height, width)) if found else (0, 0, width, height)
-        return squares.cut_paper(image, box_xyxy, SIZE_PX)
+        box_xyxy = alignment.paper_box(found[0], (height, width)) if found else (0, 0, width, height)
+        return alignment.cut_paper(image, box_xyxy, SIZE_PX)
 
     def epoch(self, paths: list[Path]) -> None:
         """Makes one epoch of batches."""
@@ -104,12 +108,12 @@ def start_cropper() -> None:
     """Makes what `crop_file` takes, once in a process."""
     global _cropper
     cv2.setNumThreads(1)
-    _cropper = faces.Cropper(CropConfig(size_px=SIZE_PX))
+    _cropper = cropper.Cropper(CropConfig(size_px=SIZE_PX))
 
 
 def crop_file(path: Path) -> int:
     """Reads, decodes and cuts one photograph; returns the side of its crop, pixels."""
-    return len(_cropper.cut(images.decode_stored(path.read_bytes())).square)
+    return len(_cropper.cut(codec.decode_stored(path.read_bytes())).square)
 
 
 def ours_s(paths: list[Path], num_workers: int) -> float:
@@ -155,7 +159,7 @@ def epochs_of_input(paths: list[Path], dataset: str, folder: Path) -> bool:
         crops = str(next((folder / f"epochs{number}").glob("*/crops.json")).parent)
         rows = manifest.read(crops)
         started = time.perf_counter()
-        loaded = pixels.load(crops, rows, SIZE_PX, folder)
+        loaded = crop_pixels.load(crops, rows, SIZE_PX, folder)
         loading.append(time.perf_counter() - started)
         theirs.append(seconds(authors.epoch, paths))
         ours.append(seconds(our_epoch, loaded, number))

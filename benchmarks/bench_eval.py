@@ -16,7 +16,9 @@ import numpy as np
 from sklearn import metrics as peer
 
 from benchmarks import made_answers, made_report
-from expressnet import answers, config, metrics, report
+from expressnet import config
+from expressnet.evaluation import labelled_predictions, metrics
+from expressnet.report import evaluation_page
 
 _PEER_RESAMPLES = 20
 
@@ -49,7 +51,10 @@ def main() -> int:
     parser.add_argument("--resamples", type=int, default=1_000)
     options = parser.parse_args()
     table = made_answers.table(options.rows)
-    labels, probabilities = answers.labels(table, made_answers.CLASSES), answers.probabilities(table).astype(np.float64)
+    labels, probabilities = (
+        labelled_predictions.labels(table, made_answers.CLASSES),
+        labelled_predictions.probabilities(table).astype(np.float64),
+    )
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     settings = config.EvaluateConfig(num_resamples=options.resamples)
     ours, wall = _seconds(lambda: metrics.with_intervals(labels, probabilities, np.arange(options.rows), settings))
@@ -69,7 +74,7 @@ def main() -> int:
 
     def render() -> None:
         nonlocal page
-        page = report.render(evaluation, made_report.history(), made_report.PROVENANCE)
+        page = evaluation_page.render(evaluation, made_report.history(), made_report.PROVENANCE)
 
     took, wall = _seconds(render)
     print(f"page of {options.rows:,} rows: {took:.2f} CPU-s ({wall:.1f} s on the clock), {len(page) / 2**20:.2f} MiB")

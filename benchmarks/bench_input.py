@@ -19,10 +19,14 @@ import tensorflow as tf
 from array_record.python import array_record_module
 
 from benchmarks.bench_crop import BATCH, SIZE_PX, Authors, seconds, told, write_photos
-from expressnet import config, images, optimizers, shards, storage
-from expressnet.batches import Crops, Data
+from expressnet import config
+from expressnet.data import shards
+from expressnet.faces.crop_pixels import Stored
+from expressnet.imaging import codec
 from expressnet.model import expressnet, presets
-from expressnet.pixels import Stored
+from expressnet.runtime import storage
+from expressnet.training import optimizers
+from expressnet.training.batches import Crops, Data
 from pipelines.local import choose_threads
 
 NUM_IMAGES, NUM_AUTHORS = 2048, 192
@@ -84,7 +88,7 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
     pixels = np.memmap(folder / "pixels", np.uint8, "w+", shape=(NUM_CACHED, SIZE_PX, SIZE_PX, 3))
     pixels.reshape(-1, NUM_IMAGES, *pixels.shape[1:])[:] = squares
     pixels.flush()
-    pngs = [images.encode_png(np.ascontiguousarray(square)) for square in squares]
+    pngs = [codec.encode_png(np.ascontiguousarray(square)) for square in squares]
     paths = [str(folder / f"{number}.png") for number in range(NUM_IMAGES)]
     array_records = array_record_module.ArrayRecordWriter(str(folder / "array_records"), "group_size:1")
     with tf.io.TFRecordWriter(str(folder / "records")) as writer:

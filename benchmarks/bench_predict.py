@@ -21,8 +21,11 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.bench_crop import write_photos
-from expressnet import bundle, config, labels, registry
+from expressnet import config
+from expressnet.datasets import labels
+from expressnet.inference import bundle
 from expressnet.model import expressnet, presets
+from expressnet.registry import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 FER = "fer==25.10.3"

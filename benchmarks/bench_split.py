@@ -16,8 +16,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import steps, synthetic
-from expressnet import duplicates, grouping, manifest, manifest_stream, shards, split, storage
 from expressnet.config.split import SplitConfig
+from expressnet.data import grouped_draw, manifest, manifest_stream, shards
+from expressnet.imaging import near_duplicates
+from expressnet.runtime import storage
+from expressnet.stages import split
 
 MAX_GIB = 2.0
 MIN_RATIO = 5.0
@@ -43,7 +46,7 @@ def _run_step(step: str, folder: Path) -> None:
             keys = [key for batch in manifest_stream.batches(file, ["sha256"]) for key in batch["sha256"].to_pylist()]
         shards._groups(keys, bytes_each=_BYTES_EACH)
     elif step == "groups":
-        duplicates.read_groups(folder / "faces" / manifest.FILE_NAME)
+        near_duplicates.read_groups(folder / "faces" / manifest.FILE_NAME)
     else:
         config = SplitConfig(split_file=str(folder / "drawn" / "split.csv") if step == "imported" else "")
         split.run(str(folder / "faces"), str(folder / step), config)
@@ -77,7 +80,7 @@ def _race() -> bool:
         for name in seconds:
             started = time.monotonic()
             if name == "ours":
-                drawn = grouping.draw(labels, synthetic.CLASSES, groups, 0.2, seed)
+                drawn = grouped_draw.draw(labels, synthetic.CLASSES, groups, 0.2, seed)
             else:
                 folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
                 drawn = next(folds.split(labels, labels, groups))[1]

@@ -19,8 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks import steps, synthetic
-from expressnet import expectations, manifest, manifest_stream, storage, validate
 from expressnet.config.validate import ValidateConfig
+from expressnet.data import expectations, manifest, manifest_stream
+from expressnet.runtime import storage
+from expressnet.stages import validate
 
 MAX_GIB = 2.0
 MAX_RATIO = 1.5

@@ -17,8 +17,9 @@ import numpy as np
 
 from benchmarks import clean_archives, drill_images, hostile_archives, hostile_images, hostile_sources
 from benchmarks.watch import Watch
-from expressnet import decoders, sources
+from expressnet import sources
 from expressnet.config.ingest import IngestConfig
+from expressnet.imaging import decoders
 
 _NUM_MUTANTS = 5000
 _MEASURE = """

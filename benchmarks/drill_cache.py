@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from expressnet import storage, summary
+from expressnet.runtime import storage
+from expressnet.stages import summary
 from pipelines.cluster import package
 
 _DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.hostile_images import BOMBS, LARGEST, encode, png
-from expressnet import images, orientation, storage, workers
+from expressnet.imaging import codec, orientation
+from expressnet.runtime import storage, workers
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 _SEED = 3
@@ -124,7 +125,7 @@ def judge(number: int) -> Verdict:
     first, second = noise.integers(len(_seeds), size=2)
     data = mutate(_seeds[first], _seeds[second], noise)
     started = time.perf_counter()
-    facts, rgb = images.examine(data)
+    facts, rgb = codec.examine(data)
     seconds = time.perf_counter() - started
     return Verdict(facts.problem, "" if rgb is None else storage.bytes_sha256(rgb.tobytes()), seconds)
 
@@ -157,7 +158,7 @@ def drill_mutants(count: int) -> Iterator[tuple[str, bool]]:
         print(f"{number:8,}  {problem or 'accepted'}")
     yield _figure("processes that died", len(first) + len(second) - len(verdicts) - failures[workers.TOOK_TOO_LONG], 0)
     yield _figure(f"hangs of more than {_HANG_S:.0f} s", slow, 0)
-    known = {"", *images.PROBLEMS}
+    known = {"", *codec.PROBLEMS}
     yield _figure("problems outside the list", sum(verdict.problem not in known for verdict in verdicts), 0)
     differing = sum(one[:2] != two[:2] for one, two in zip(first, second, strict=True))
     yield _figure("verdicts or pixels that differ between the two runs", differing, 0)

@@ -22,8 +22,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.kernel_approximation import Nystroem
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from expressnet import label_noise
 from expressnet.datasets import fer2013, ferplus
+from expressnet.evaluation import label_noise
 
 ROWS = Path(__file__).resolve().parents[2] / "shared" / "data" / "fer2013_train_public.parquet"
 RECALL, PRECISION = 0.5, 0.3
@@ -89,11 +89,12 @@ def _out_of_fold(pictures: list[np.ndarray], noisy: np.ndarray) -> np.ndarray:
 
 
 def _of_model(folder: Path, pictures: list[np.ndarray], classes: list[str]) -> np.ndarray:
-    from expressnet import bundle, squares
+    from expressnet.faces import alignment
+    from expressnet.inference import bundle
 
     model = bundle.Bundle(folder)
     size_px = model.preprocess["size_px"]
-    crops = [squares.whole(np.repeat(one[..., None], 3, axis=2), size_px) for one in pictures]
+    crops = [alignment.whole(np.repeat(one[..., None], 3, axis=2), size_px) for one in pictures]
     probabilities = model.predict(np.array(crops)).probabilities
     return probabilities[:, [model.classes.index(name) for name in classes]]
 

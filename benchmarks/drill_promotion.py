@@ -16,7 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import made_models, promotion_kills, promotion_races, registry_server
-from expressnet import console, registry, sealed, storage, tracking
+from expressnet.registry import mlflow_client, registry, sealed_files
+from expressnet.runtime import console, storage
 
 NUM_FLIPS = 1000
 RACES = ((4, 200), (16, 50))  # racers, rounds
@@ -43,7 +44,7 @@ def drill_flips(folder: Path) -> bool:
         "expressnet-flips", "20260101-00000000", "0" * 64,
         {"model": model_dir, "evaluation": evaluation_dir, "card": card_dir}, params={}, metrics={}, tags={},
     )  # fmt: skip
-    loaders = {"model": models.model_dir, "evaluation": models.evaluation, sealed.FILE_NAME: models.model_dir,
+    loaders = {"model": models.model_dir, "evaluation": models.evaluation, sealed_files.FILE_NAME: models.model_dir,
                "card": lambda run_id: models.text(run_id, registry.CARD_TEXT)}  # fmt: skip
     stored = models.model_dir(version.run_id).parent
     files = sorted(path for path in stored.rglob("*") if path.is_file())
@@ -65,7 +66,7 @@ def drill_flips(folder: Path) -> bool:
 def _refuses(load: Callable[[], object], name: str) -> bool:
     try:
         load()
-    except sealed.DamagedError as error:
+    except sealed_files.DamagedError as error:
         return bool(re.search(rf"{name} is not what was registered", str(error)))
     return False
 
@@ -90,11 +91,11 @@ def drill_races_postgresql(folder: Path) -> bool:
         print("PostgreSQL is not installed, so nothing is known about races there (Debian: apt-get install postgresql)")
         return False
     with registry_server.running(folder / "server") as url:
-        os.environ[tracking.URI_VARIABLE] = url
+        os.environ[mlflow_client.URI_VARIABLE] = url
         try:
             return _races(folder / "postgresql", "PostgreSQL")
         finally:
-            del os.environ[tracking.URI_VARIABLE]
+            del os.environ[mlflow_client.URI_VARIABLE]
 
 
 def _races(workspace: Path, name: str) -> bool:
@@ -131,7 +132,7 @@ def main() -> int:
     names = parser.parse_args().only.split(",")
     if unknown := sorted(set(names) - set(DRILLS)):
         parser.error(f"--only takes {', '.join(DRILLS)}; got {', '.join(unknown)}")
-    os.environ.pop(tracking.URI_VARIABLE, None)  # the drills bring their own server
+    os.environ.pop(mlflow_client.URI_VARIABLE, None)  # the drills bring their own server
     met = []
     for name in sorted(names, key=list(DRILLS).index):
         with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import made_crops
-from expressnet import console, storage
+from expressnet.runtime import console, storage
 
 NUM_ANYWHERE = NUM_IN_WRITE = 10
 NUM_KERAS = 10

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.planted_defects import INFO, PLANTED, clean_draw, in_parts
-from expressnet import validate
 from expressnet.config.validate import ValidateConfig
+from expressnet.stages import validate
 
 NUM_DRAWS = 100
 _BATCH_ROWS = 13  # several batches, so that what lies in different ones is found too

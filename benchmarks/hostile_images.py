@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from expressnet import decoders
+from expressnet.imaging import decoders
 
 _MIB = 2**20
 _SIDE = 8000  # its square is decoders.MAX_PIXELS

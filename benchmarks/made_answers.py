@@ -17,7 +17,7 @@ def table(
     count: int, *, seed: int = 0, classes: Sequence[str] = CLASSES, rows_each: int = 1, split: str = "test",
     skill: float = 2.0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Returns answers as expressnet.answers writes them.
+    """Returns answers as expressnet.evaluation.labelled_predictions writes them.
 
     Args:
         count: rows.

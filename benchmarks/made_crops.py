@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from expressnet import code, config, fingerprint, images, manifest, shards, split, storage
+from expressnet import config
+from expressnet.data import manifest, shards
+from expressnet.imaging import codec, fingerprint
+from expressnet.runtime import code_version, storage
+from expressnet.stages import split
 
 CLASSES = ["anger", "happy", "sad"]
 
@@ -22,7 +26,7 @@ def write(folder: Path, count: int) -> tuple[str, str]:
     examples = []
     for place in range(count):
         pixels = noise.integers(0, 90, (32, 32, 3), dtype=np.uint8) + np.uint8(80 * (place % 3))
-        png = images.encode_png(pixels)
+        png = codec.encode_png(pixels)
         examples.append((storage.bytes_sha256(png), CLASSES[place % 3], f"p{place // 6}", png))
     examples.sort()
     pngs = {sha256: png for sha256, _, _, png in examples}
@@ -35,7 +39,7 @@ def write(folder: Path, count: int) -> tuple[str, str]:
             "sha256": sha256, "label": label, "source_split": "none", "subject": subject,
             "source_uri": sha256[:6], "generation": "", "given_box_xyxy": (), "target": (), "attributes": "",
             "copies": 1, "bytes": len(png), "format": "PNG", "width": 32, "height": 32, "problem": "",
-            **fingerprint.of(images.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
+            **fingerprint.of(codec.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
             "box_xyxy": (0, 0, 32, 32), "angle_deg": 0.0, "face_width": 20.0, "yaw": 0.0,
         }
         for sha256, label, subject, png in examples
@@ -43,7 +47,7 @@ def write(folder: Path, count: int) -> tuple[str, str]:
     manifest.write(pd.DataFrame(rows).merge(places, on="sha256"), folder / "faces", manifest.CROPPED)
     dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
                "real_faces": False, "classes": CLASSES, "num_subjects": count // 6}  # fmt: skip
-    crops = {"crops_digest": "c" * 64, "code_digest": code.digest("cutting"),
+    crops = {"crops_digest": "c" * 64, "code_digest": code_version.digest("faces.crop_shards"),
              "config": config.digest_fields(config.CropConfig(size_px=32))}  # fmt: skip
     storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
     settings = config.SplitConfig(val_fraction=0.2, test_fraction=0.25)

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from expressnet import card, comparison, gate, html, metrics, report_champion, sealed, storage
 from expressnet.config import EvaluateConfig, PromoteConfig
+from expressnet.evaluation import comparison, metrics
+from expressnet.registry import model_card, promotion_gate, sealed_files
+from expressnet.report import champion_section, html
+from expressnet.runtime import storage
 
 CLASSES = ["anger", "disgust", "sad", "happy", "fear", "neutral", "surprise"]
 # How far two models find the same pictures hard. At 0.8 one alone is right on a fifth of the pictures.
@@ -54,7 +57,7 @@ def share_promoted(
             labels, champion, challenger, np.arange(num_rows), num_resamples=num_resamples,
             confidence=config.confidence, seed=seed,
         )  # fmt: skip
-        promoted += gate.decide(found, CLASSES, config)[0]
+        promoted += promotion_gate.decide(found, CLASSES, config)[0]
         split_rows += found.only_champion_right + found.only_challenger_right
     return promoted / num_tries, split_rows / (num_tries * num_rows)
 
@@ -70,13 +73,13 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
         storage.write_bytes(model_dir / name, np.random.default_rng([seed, len(name)]).bytes(3000))
     storage.write_json(model_dir / "preprocess.json", {"size_px": 48, "seed": seed})
     storage.write_json(model_dir / "classes.json", CLASSES)
-    digest = storage.json_digest(sealed.seal({"model": model_dir}))
+    digest = storage.json_digest(sealed_files.seal({"model": model_dir}))
     storage.write_json(model_dir / "provenance.json", _provenance())
     labels, probabilities, _ = labels_and_answers(num_rows, (0.6, 0.6), seed)
     storage.write_json(
         evaluation_dir / "evaluation.json", _evaluation(labels, probabilities) | {"model_digest": digest}
     )
-    storage.write_bytes(evaluation_dir / "report.html", html.page("made", report_champion.place()).encode())
+    storage.write_bytes(evaluation_dir / "report.html", html.page("made", champion_section.place()).encode())
     rows = {"sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
             "label": np.array(CLASSES)[labels], "probabilities": list(probabilities)}  # fmt: skip
     pd.DataFrame(rows).to_parquet(evaluation_dir / "predictions.parquet", index=False)
@@ -85,7 +88,7 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
 
 def _provenance() -> dict:
     return {
-        **{name: storage.bytes_sha256(name.encode()) for name in card.DIGESTS},
+        **{name: storage.bytes_sha256(name.encode()) for name in model_card.DIGESTS},
         "dataset": "demo", "dataset_id": "made", "licence": "ours", "real_faces": False, "protocol": "honest",
         "backbone_weights": "none: trained from scratch", "config": {"preset": "tiny", "seed": 0}, "versions": {},
     }  # fmt: skip

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import made_answers
-from expressnet import config, figures, finite, occlusion, report
+from expressnet import config
+from expressnet.evaluation import json_values, metric_suite, occlusion
+from expressnet.report import evaluation_page
 
 PROVENANCE = {
     **dict.fromkeys(("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest"), "0" * 64),
@@ -22,12 +24,12 @@ def evaluation(
     table: pd.DataFrame | None = None, *, classes: Sequence[str] = made_answers.CLASSES, dataset_id: str = "demo",
     protocol: str = "honest", num_test: int = 420, has_val: bool = True, num_resamples: int = 100,
 ) -> dict[str, Any]:  # fmt: skip
-    """Returns what expressnet.evaluate writes."""
+    """Returns what expressnet.stages.evaluate writes."""
     test = made_answers.table(num_test, classes=classes) if table is None else table
     val = made_answers.table(140, seed=1, classes=classes, split="val") if has_val else pd.DataFrame()
     settings = config.EvaluateConfig(num_resamples=num_resamples)
     counts = {name: dict.fromkeys(classes, 20) for name in (("train", "val", "test") if has_val else ("train", "test"))}
-    found, dropped = finite.plain(figures.of(test, val, list(classes), made_answers.TOP_K, settings))
+    found, dropped = json_values.plain(metric_suite.of(test, val, list(classes), made_answers.TOP_K, settings))
     return {
         **found, "not_finite": dropped, "classes": list(classes), "dataset_id": dataset_id, "protocol": protocol,
         "preset": "small", "seed": 52, "model_digest": "1" * 64, "split_counts": counts,
@@ -51,4 +53,4 @@ def page(
     """Returns the page; see `evaluation` for the rest."""
     found = evaluation(table, **facts)
     provenance = {**PROVENANCE, **{name: found[name] for name in ("dataset_id", "protocol")}}
-    return report.render(found, history(), provenance, pictures, refusal)
+    return evaluation_page.render(found, history(), provenance, pictures, refusal)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from expressnet import storage
+from expressnet.runtime import storage
 
 CLASSES = ["sad", "happy"]
 

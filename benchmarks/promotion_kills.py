@@ -15,19 +15,15 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import made_models
-from expressnet import (
-    champions,
-    config,
-    promote,
-    register,
-    registry,
-    report_champion,
-    sealed,
-    storage,
-    tracking,
-)
+from expressnet import config
+from expressnet.registry import champions, mlflow_client, registry, sealed_files
+from expressnet.report import champion_section
+from expressnet.runtime import storage
+from expressnet.stages import promote, register
 
-_STEPS = tuple(module.__file__ for module in (register, registry, promote, report_champion, champions, sealed, storage))
+_STEPS = tuple(
+    module.__file__ for module in (register, registry, promote, champion_section, champions, sealed_files, storage)
+)
 MODEL_NAME = "expressnet-made"
 
 
@@ -132,12 +128,12 @@ def _killed_before(workspace: Path, made: tuple[Path, Path], line: tuple[str, in
 
 
 def _require_healed(workspace: Path) -> None:
-    models, client = registry.Registry(workspace), tracking.connect(workspace)
+    models, client = registry.Registry(workspace), mlflow_client.connect(workspace)
     (version,) = client.search_model_versions(f"name = '{MODEL_NAME}'")
     experiment = client.get_experiment_by_name("expressnet").experiment_id
     (run,) = client.search_runs([experiment])
     chain = models.champions(MODEL_NAME)
-    alias = client.get_model_version_by_alias(MODEL_NAME, tracking.CHAMPION_ALIAS)
+    alias = client.get_model_version_by_alias(MODEL_NAME, mlflow_client.CHAMPION_ALIAS)
     pointer = storage.read_json(workspace / "registry" / MODEL_NAME / champions.POINTER_FILE)
     found = (alias.version, pointer["number"], run.info.run_id, len(chain.entries()), chain.problems())
     if found != (version.version, str(version.version), version.run_id, 1, []) or pointer != chain.current():

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import made_models
-from expressnet import storage, tracking
-from expressnet.registry import Registry, Version
+from expressnet.registry import mlflow_client
+from expressnet.registry.registry import Registry, Version
+from expressnet.runtime import storage
 
 MODEL_NAME = "expressnet-race"
 # Children of a process that has imported MLflow, but opened nothing of it: they start at once.
@@ -100,7 +101,7 @@ def _race_once(
     workspace: Path, place: int, num_racers: int, num_rounds: int, blindly: bool, barrier: object
 ) -> Counter[str]:
     models, versions, counts = Registry(workspace), _versions(workspace), Counter[str]()
-    client = tracking.connect(workspace)
+    client = mlflow_client.connect(workspace)
     for number in range(num_rounds):
         scores = _scores(number, num_racers)
         barrier.wait()
@@ -133,23 +134,23 @@ def _record(version: Version, score: int) -> dict:
 
 def _promote_blindly(client: object, versions: list[Version], scores: list[int], place: int) -> None:
     """Does as MLflow's tutorials do: reads the alias, compares, sets the alias."""
-    champion = str(client.get_model_version_by_alias(MODEL_NAME, tracking.CHAMPION_ALIAS).version)
+    champion = str(client.get_model_version_by_alias(MODEL_NAME, mlflow_client.CHAMPION_ALIAS).version)
     if scores[place] > scores[[version.number for version in versions].index(champion)]:
-        client.set_registered_model_alias(MODEL_NAME, tracking.CHAMPION_ALIAS, versions[place].number)
+        client.set_registered_model_alias(MODEL_NAME, mlflow_client.CHAMPION_ALIAS, versions[place].number)
 
 
 def _watch(workspace: Path, num_racers: int, num_rounds: int, blindly: bool, barrier: object) -> Counter[str]:
     models, versions, counts = Registry(workspace), _versions(workspace), Counter[str]()
-    client, champions = tracking.connect(workspace), models.champions(MODEL_NAME)
+    client, champions = mlflow_client.connect(workspace), models.champions(MODEL_NAME)
     for number in range(num_rounds):
         if blindly:
-            client.set_registered_model_alias(MODEL_NAME, tracking.CHAMPION_ALIAS, versions[0].number)
+            client.set_registered_model_alias(MODEL_NAME, mlflow_client.CHAMPION_ALIAS, versions[0].number)
         else:
             champions.swap(expected=champions.current(), new=_record(versions[0], 0), action="promoted", evidence={})
         barrier.wait()
         barrier.wait()
         best = versions[_scores(number, num_racers).index(num_racers)]
-        alias = str(client.get_model_version_by_alias(MODEL_NAME, tracking.CHAMPION_ALIAS).version)
+        alias = str(client.get_model_version_by_alias(MODEL_NAME, mlflow_client.CHAMPION_ALIAS).version)
         is_right = alias == best.number and (blindly or champions.current()["version"] == best.name)
         counts.update(right=int(is_right))
         if (number + 1) % 50 == 0:

@@ -54,7 +54,8 @@ def _recipe() -> Any:
 
 
 def _ours(folder: Path) -> None:
-    from expressnet import config, train
+    from expressnet import config
+    from expressnet.stages import train
 
     faces, split = (str(folder.parent / name) for name in ("faces", "split"))
     checkpointing = config.CheckpointConfig(every_s=0)
@@ -67,9 +68,9 @@ def _keras(folder: Path) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from expressnet import checkpoint, optimizers
-    from expressnet.batches import Data
     from expressnet.model import expressnet, presets
+    from expressnet.training import checkpoint, optimizers
+    from expressnet.training.batches import Data
 
     settings = _recipe()
     faces, split = (str(folder.parent / name) for name in ("faces", "split"))

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from expressnet import manifest
+from expressnet.data import manifest
 
 CLASSES = ("anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 SHARES = (0.09, 0.02, 0.03, 0.06, 0.4, 0.25, 0.1, 0.05)

@@ -14,11 +14,12 @@ def crop(
     """Cuts one face out of every photograph."""
     import shutil
 
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("crop", "Cutting out faces with BlazeFace") as journal:
-        from expressnet import crop
         from expressnet.model import presets
+        from expressnet.stages import crop
 
         settings = config.CropConfig.of_run(
             mode=mode, protocol=protocol, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector,

@@ -9,11 +9,12 @@ def cut(
     margin: float, detector: str, part: int, num_parts: int, workspace: str,
 ) -> str:  # fmt: skip
     """Cuts the faces of one part of the photographs."""
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("cut", f"Cutting out faces, part {part} of 0 to {num_parts - 1}", part=part) as journal:
-        from expressnet import cut
         from expressnet.model import presets
+        from expressnet.stages import cut
 
         settings = config.CropConfig.of_run(
             mode=mode, protocol=protocol, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector

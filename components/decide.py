@@ -13,10 +13,10 @@ def decide(
 ) -> bool:  # fmt: skip
     """Says whether data, code or settings are a reason to retrain the champion."""
     given = dict(locals())
-    from expressnet import console
+    from expressnet.runtime import console
 
     with console.stage("decide", "Comparing with what the champion was made of") as journal:
-        from expressnet import decide
+        from expressnet.stages import decide
 
         report = decide.run(photos.path, decision.path, workspace, *decide.asked_for(given))
         journal.update(report)

@@ -11,10 +11,11 @@ def drift(
     """Says whether new photographs are of another kind than the champion's."""
     import shutil
 
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("drift", "Comparing new photographs with the champion's") as journal:
-        from expressnet import drift
+        from expressnet.stages import drift
 
         report = drift.run(faces.path, shift.path, workspace, champion, config.DriftConfig(on_drift=on_drift))
         journal.update(report)

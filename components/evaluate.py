@@ -13,10 +13,12 @@ def evaluate(
     """Opens the test split once, with the model as it was saved."""
     import shutil
 
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("evaluate", "Measuring the saved model on the test split") as journal:
-        from expressnet import evaluate, run_view
+        from expressnet.report import run_view
+        from expressnet.stages import evaluate
 
         settings = config.EvaluateConfig(pictures=pictures)
         found = evaluate.run(model.path, faces.path, splits.path, evaluation.path, f"{workspace}/work", settings)

@@ -11,10 +11,11 @@ def ingest(
     photos: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("dataset_digest", str)]):  # fmt: skip
     """Reads a data set into a content-addressed folder: manifest and tar shards."""
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("ingest", f"Reading {dataset} from {data_uri or 'its usual place'}") as journal:
-        from expressnet import ingest
+        from expressnet.stages import ingest
 
         settings = config.IngestConfig(
             dataset=dataset, limit=limit, label_mode=label_mode, licence_accepted=licence_accepted

@@ -8,10 +8,11 @@ def predict(
     input_uri: str, workspace: str, model: str, version: str, gallery: bool, predictions: dsl.Output[dsl.Dataset]
 ):
     """Predicts one face of every photograph with a registered model."""
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("predict", "Predicting with a registered model") as journal:
-        from expressnet import predict
+        from expressnet.stages import predict
 
         settings = config.PredictConfig(model=model, version=version, gallery=gallery)
         report = predict.run(input_uri, workspace, settings)

@@ -11,10 +11,11 @@ def promote(
     """Decides on the same test rows whether a registered model becomes the champion."""
     import shutil
 
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("promote", "Comparing with the champion") as journal:
-        from expressnet import promote
+        from expressnet.stages import promote
 
         settings = config.PromoteConfig(intended_use=intended_use, jurisdiction=jurisdiction)
         decision = promote.run(version, model_name, promotion.path, workspace, settings)

@@ -11,10 +11,10 @@ def register(
     registration: dsl.Output[dsl.Artifact],
 ) -> NamedTuple("Outputs", [("version", str), ("model_name", str)]):  # fmt: skip
     """Puts the model into the registry, once."""
-    from expressnet import console
+    from expressnet.runtime import console
 
     with console.stage("register", "Registering the model with MLflow") as journal:
-        from expressnet import register
+        from expressnet.stages import register
 
         report = register.run(model.path, evaluation.path, registration.path, workspace)
         journal.update(report)

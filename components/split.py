@@ -11,10 +11,11 @@ def split(
     split_file: str, split_file_digest: str, kept_file: str, kept_digest: str, splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):  # fmt: skip
     """Says who is trained on, selected on and tested on."""
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("split", "Dividing into train, val and test") as journal:
-        from expressnet import split
+        from expressnet.stages import split
 
         settings = config.SplitConfig(
             protocol=protocol,

@@ -6,6 +6,6 @@ from components import _images
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def summary(status: dsl.PipelineTaskFinalStatus, run_summary: dsl.Output[dsl.Markdown]):
     """Writes what the run did, whatever happened."""
-    from expressnet import summary
+    from expressnet.stages import summary
 
     summary.run(run_summary.path, status.state, status.error_message or "")

@@ -13,10 +13,11 @@ def train(
     workspace: str, model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):  # fmt: skip
     """Trains ExpressNet-MoE and keeps the best epoch."""
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("train", "Training ExpressNet-MoE") as journal:
-        from expressnet import train
+        from expressnet.stages import train
 
         settings = config.recipe(
             preset, seed=seed, epochs=epochs, precision=precision, xla=xla, class_weights=class_weights,

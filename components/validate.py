@@ -11,10 +11,11 @@ def validate(
     """Stops the run if the data would spoil the result."""
     import shutil
 
-    from expressnet import config, console
+    from expressnet import config
+    from expressnet.runtime import console
 
     with console.stage("validate", "Checking the data with Great Expectations") as journal:
-        from expressnet import validate
+        from expressnet.stages import validate
 
         settings = config.ValidateConfig(min_per_class=min_per_class, severities=severities, compare_with=compare_with)
         report = validate.run(photos.path, validation.path, settings)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from expressnet import storage
+from expressnet.runtime import storage
 from images import context, requirements
 from images.requirements import ROOT, Image
 

@@ -8,7 +8,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from expressnet import blazeface, storage
+from expressnet.faces import blazeface
+from expressnet.runtime import storage
 from images import requirements
 from images.requirements import ROOT, Image
 

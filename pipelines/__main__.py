@@ -7,9 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from expressnet import config, datasets, storage
-from pipelines import catalog, local, matrix, models, predicting
-from pipelines.cluster.commands import add_commands, add_compile
+from expressnet import config, datasets
+from expressnet.runtime import storage
+from pipelines import catalog, local
+from pipelines.cli import matrix, models, predict
+from pipelines.cli.cluster import add_commands, add_compile
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     export_parser.set_defaults(command=_export)
-    predicting.add_commands(commands)
+    predict.add_commands(commands)
     models.add_commands(commands)
     matrix.add(commands)
     return parser
@@ -168,7 +170,7 @@ def _datasets(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from expressnet import forget
+    from expressnet.commands import forget
 
     try:
         report = forget.run(options.out.expanduser().absolute(), options.sha256)
@@ -181,7 +183,8 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from expressnet import export, registry
+    from expressnet.commands import export
+    from expressnet.registry import registry
 
     try:
         if not options.model and not options.out.expanduser().is_dir():

@@ -32,12 +32,12 @@ def load(
     name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False,
     cache: bool = True, labels: Mapping[str, str] | None = None,
 ) -> Any:  # fmt: skip
-    """Returns the compiled-on-import pipeline of module `pipelines.<name>`.
+    """Returns the compiled-on-import pipeline of module `pipelines.graphs.<name>`.
 
     With a profile its tasks are placed on that cluster, in the images of `lock`, their pods with `labels`; without one
     nothing is applied.
     """
-    pipeline = getattr(importlib.import_module(f"pipelines.{name}"), name)
+    pipeline = getattr(importlib.import_module(f"pipelines.graphs.{name}"), name)
     if profile is None:
         return pipeline
     from pipelines import placement

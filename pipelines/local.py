@@ -13,7 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
-from expressnet import console, storage, summary
+from expressnet.runtime import console, storage
+from expressnet.stages import summary
 from pipelines.screen import Screen
 
 _LOG_FILE = "run.log"

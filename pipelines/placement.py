@@ -9,8 +9,10 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
-from expressnet import console, summary
-from pipelines import fan_out, images
+from expressnet.runtime import console
+from expressnet.stages import summary
+from pipelines import image_lock
+from pipelines.graphs import fan_out
 from pipelines.profiles import Pool, Profile
 
 LABEL_PREFIX = "expressnet/"
@@ -43,7 +45,7 @@ def placed(
                 raise ValueError(
                     f"Task {task.name} must be a component; got a nested pipeline. Call its steps instead."
                 )
-            place(task, profile, images.resolve(task.container_spec.image, lock, allow_tags=allow_tags), labels)
+            place(task, profile, image_lock.resolve(task.container_spec.image, lock, allow_tags=allow_tags), labels)
             if not cache:
                 task.set_caching_options(False)
             if task.component_spec.name == "summary":
@@ -65,7 +67,7 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str, labels: Mapping[
     """
     stage = task.component_spec.name
     step = profile.step(stage)
-    step_class = images.step_class(task.container_spec.image)
+    step_class = image_lock.step_class(task.container_spec.image)
     task.set_container_image(image)
     task.set_cpu_request(step.cpu).set_cpu_limit(step.cpu_limit)
     task.set_memory_request(step.memory).set_memory_limit(step.memory_limit)
@@ -81,7 +83,7 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str, labels: Mapping[
         kubernetes.add_pod_label(task, f"{LABEL_PREFIX}{name}", value)
     _place_on(task, profile.pools[step.pool])
     # The journal of a run lies below its id, which only the pod knows; Kubernetes puts variables of fields behind
-    # plain ones and so can't expand one in the other: `expressnet.console` does.
+    # plain ones and so can't expand one in the other: `expressnet.runtime.console` does.
     kubernetes.use_field_path_as_env(task, _RUN_ID, "metadata.labels['pipeline/runid']")
     task.set_env_variable(console.RUN_DIR_VARIABLE, f"{profile.workspace_path}/runs/${{{_RUN_ID}}}")
     task.set_env_variable("PYTHONUNBUFFERED", "1")
@@ -113,6 +115,6 @@ def service_account(pipeline: Any, profile: Profile) -> str:
     gives each step its own.
     """
     executors = pipeline.pipeline_spec.deployment_spec["executors"].values()
-    classes = {images.step_class(executor["container"]["image"]) for executor in executors}
+    classes = {image_lock.step_class(executor["container"]["image"]) for executor in executors}
     choose = min if profile.account_per_step else max
-    return profile.service_accounts[choose(classes, key=images.STEP_CLASSES.index)]
+    return profile.service_accounts[choose(classes, key=image_lock.STEP_CLASSES.index)]

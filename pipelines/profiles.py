@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from kubernetes.utils.quantity import parse_quantity
 
-from pipelines.fan_out import ALONE, FanOut
-from pipelines.images import STEP_CLASSES
+from pipelines.graphs.fan_out import ALONE, FanOut
+from pipelines.image_lock import STEP_CLASSES
 from pipelines.local import RunError
 
 FOLDER = Path(__file__).resolve().parents[1] / "k8s" / "profiles"

@@ -12,7 +12,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.markup import escape
 
-from expressnet import console
+from expressnet.runtime import console
 
 _MARKED = re.compile(r"^\s*\[(?P<stage>\w+)\] (?P<text>.*)$")
 _CACHE_HIT = re.compile(r"Task (?P<task>\S+) cache hit \(key=(?P<key>\w+)\)")

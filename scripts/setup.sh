@@ -49,12 +49,12 @@ say "installing Python packages from uv.lock (extra $extra; about 2.5 GB in .ven
 
 # mediapipe's later wheels carry no models, so the two files come out of an older one, which is not installed.
 models=.models/blazeface
-if ! .venv/bin/python -m expressnet.blazeface check "$models" 2>/dev/null; then
+if ! .venv/bin/python -m expressnet.faces.blazeface check "$models" 2>/dev/null; then
   say "fetching the BlazeFace models"
   download="$(mktemp -d)"
   trap 'rm -rf "$download"' EXIT
   .tools/bin/pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 \
     --platform manylinux_2_28_x86_64 --dest "$download" "mediapipe==$mediapipe_with_models"
-  .venv/bin/python -m expressnet.blazeface unpack "$download"/mediapipe-*.whl "$models"
+  .venv/bin/python -m expressnet.faces.blazeface unpack "$download"/mediapipe-*.whl "$models"
 fi
 say "ready"

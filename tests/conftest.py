@@ -65,7 +65,7 @@ def crops_and_split(tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(crops_and_split, tmp_path_factory):
     """A model folder of three epochs of the smallest network."""
-    from expressnet import train
+    from expressnet.stages import train
 
     folder = tmp_path_factory.mktemp("trained")
     settings = config.recipe("tiny", seed=1, epochs=3)
@@ -76,7 +76,7 @@ def trained(crops_and_split, tmp_path_factory):
 @pytest.fixture(scope="session")
 def evaluated(trained, crops_and_split, tmp_path_factory):
     """The folder and the report of an evaluation of `trained`."""
-    from expressnet import evaluate
+    from expressnet.stages import evaluate
 
     folder = tmp_path_factory.mktemp("evaluated")
     report = evaluate.run(
@@ -88,7 +88,7 @@ def evaluated(trained, crops_and_split, tmp_path_factory):
 @pytest.fixture(scope="session")
 def champion(trained, evaluated, tmp_path_factory):
     """A workspace whose registry holds `trained` as its only champion; the version's name."""
-    from expressnet import promote, register
+    from expressnet.stages import promote, register
 
     workspace = tmp_path_factory.mktemp("champion")
     report = register.run(str(trained[0]), str(evaluated[0]), str(workspace / "registration"), str(workspace))

@@ -2,12 +2,12 @@
 
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig, CutConfig
-from expressnet.config.evidence import JURISDICTIONS, EvaluateConfig, PromoteConfig
+from expressnet.config.decide import DRIFT_ANSWERS, DriftConfig, RetrainConfig
+from expressnet.config.evaluate import JURISDICTIONS, EvaluateConfig, PromoteConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
-from expressnet.config.retrain import DRIFT_ANSWERS, DriftConfig, RetrainConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
-from expressnet.config.training import (
+from expressnet.config.train import (
     PRECISIONS,
     PRESETS,
     RECIPES,

@@ -21,8 +21,8 @@ class SplitConfig:
         split_file: a `split.csv` that another run wrote (path or gs://bucket/object), to be used instead of a draw; ""
             draws.
         split_file_digest: SHA-256 that the file must have; "" takes it as it is.
-        kept_file: of `honest`: which rows another model was trained or tested on (expressnet.kept_rows): the first are
-            not tested on, the second are again; "" for none.
+        kept_file: of `honest`: which rows another model was trained or tested on (expressnet.data.seen_rows): the
+            first are not tested on, the second are again; "" for none.
         kept_digest: SHA-256 that the file must have.
     """
 

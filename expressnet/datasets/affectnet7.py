@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
-from expressnet.datasets import affectnet
+from expressnet.datasets import affectnet, labels
 from expressnet.datasets.base import Source
 from expressnet.sources.base import Tree
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from expressnet import labels
+from expressnet.datasets import labels
 from expressnet.datasets.base import About, Findings, Record, read_csv
 from expressnet.sources.base import File, Tree
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from expressnet import labels
+from expressnet.datasets import labels
 from expressnet.sources.base import File, Tree
 
 SOURCE_SPLITS = ("train", "test", "none")
@@ -50,7 +50,7 @@ class Record:
 
     Attributes:
         uri: file or row, for messages to people.
-        label: a class of expressnet.labels.
+        label: a class of expressnet.datasets.labels.
         source_split: train, test or none, as published.
         subject: the person, "" where unknown.
         read: returns the original bytes; picklable.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
+from expressnet.datasets import labels
 from expressnet.datasets.base import About, Record, Source, read_csv, refusal
 from expressnet.sources.base import Tree
 

@@ -7,9 +7,8 @@ import functools
 
 import numpy as np
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
-from expressnet.datasets import folder
+from expressnet.datasets import folder, labels
 from expressnet.datasets.base import About, Finding, Findings, Record, Source, expected, refusal, unwrapped
 from expressnet.sources.base import File, Tree
 

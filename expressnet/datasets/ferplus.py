@@ -6,9 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
-from expressnet.datasets import fer2013
+from expressnet.datasets import fer2013, labels
 from expressnet.datasets.base import About, Findings, Record, Source, read_csv, refusal, unwrapped
 from expressnet.sources.base import Tree
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
+from expressnet.datasets import labels
 from expressnet.datasets.base import About, Record, Source, expected, refusal, unwrapped
 from expressnet.sources.base import Tree
 

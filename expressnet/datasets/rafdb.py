@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from expressnet import labels
 from expressnet.config.ingest import IngestConfig
+from expressnet.datasets import labels
 from expressnet.datasets.base import (
     BY_AGREEMENT,
     About,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from expressnet import console, storage
 from expressnet.config.ingest import IngestConfig
+from expressnet.runtime import console, storage
 from expressnet.sources import names, tars, zips
 from expressnet.sources.base import File, Place, Tree, is_system_name
 from expressnet.sources.member import Member

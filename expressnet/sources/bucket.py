@@ -15,8 +15,8 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage as gcs
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from expressnet import console, storage
 from expressnet.config.ingest import IngestConfig
+from expressnet.runtime import console, storage
 from expressnet.sources import downloads, names
 from expressnet.sources.base import File, Tree, is_system_name
 

@@ -18,8 +18,8 @@ from google.api_core import exceptions
 from google.cloud import storage as gcs
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
-from expressnet import storage
 from expressnet.config.ingest import IngestConfig
+from expressnet.runtime import storage
 
 _CHUNK = 1 << 20
 _FIRST_WAIT_S = 0.1

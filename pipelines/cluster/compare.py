@@ -9,7 +9,7 @@ from typing import Any
 
 import kfp_server_api
 
-from expressnet.metrics import HEADLINES
+from expressnet.evaluation.metrics import HEADLINES
 from pipelines.cluster import ClusterError, client, confidential, runs, settings, tables
 from pipelines.cluster.confidential import say
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pipelines import catalog, images, placement, profiles
+from pipelines import catalog, image_lock, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, settings
 from pipelines.cluster.confidential import say
 from pipelines.cluster.examinations import kubernetes_lines
@@ -66,11 +66,11 @@ def _kubernetes(where: _Where) -> Iterator[Finding]:
 
 
 def _image_lock(where: _Where) -> Iterator[Finding]:
-    lock = images.read_lock()
+    lock = image_lock.read_lock()
     if not lock:
-        yield Finding(FAILED, f"no {images.LOCK.name}", "make images PUSH=1 REGISTRY=...")
+        yield Finding(FAILED, f"no {image_lock.LOCK.name}", "make images PUSH=1 REGISTRY=...")
         return
-    stale = images.why_stale(lock)
+    stale = image_lock.why_stale(lock)
     if stale:
         yield Finding(FAILED, f"images: {stale}", "make images PUSH=1")
     for name, reference in sorted(lock["images"].items()):

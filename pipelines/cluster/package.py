@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from expressnet import storage
-from pipelines import catalog, images
+from expressnet.runtime import storage
+from pipelines import catalog, image_lock
 from pipelines.cluster import ClusterError
 from pipelines.profiles import Profile
 
@@ -131,7 +131,7 @@ def commit() -> str:
     """Returns the checkout's commit, with + if something is changed, "none" outside a repository."""
     command = ["git", "describe", "--always", "--abbrev=8", "--exclude=*", "--dirty=+"]
     try:
-        done = subprocess.run(command, cwd=images.ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=image_lock.ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "none"
     return done.stdout.strip()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines import images
+from pipelines import image_lock
 from pipelines.cluster import tables
 from pipelines.cluster.package import Package
-from pipelines.fan_out import SHARED
+from pipelines.graphs.fan_out import SHARED
 from pipelines.profiles import Pool, Profile, Step
 
 _HEADINGS = ("step", "node", "cpu", "memory", "GPUs", "attempts", "at most", "image", "reused")
@@ -55,7 +55,7 @@ def _table(package: Package, profile: Profile, steps: dict[str, str]) -> str:
             f"{task} ({profile.crop.parts} parts, {profile.crop.parallelism} at a time)" if name == SHARED else task,
             step.pool + (" (spot)" if pool.spot else ""), f"{step.cpu}-{step.cpu_limit}",
             f"{step.memory}-{step.memory_limit}", gpus, str(step.retries + 1), f"{step.timeout_s / 3600:.3g} h",
-            images.short_name(found[name]), "if unchanged" if cached else "never",
+            image_lock.short_name(found[name]), "if unchanged" if cached else "never",
         ))  # fmt: skip
     return tables.render(_HEADINGS, rows) + "\n"
 

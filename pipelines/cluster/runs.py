@@ -12,10 +12,10 @@ import time
 import kfp_server_api
 from rich.console import Console
 
-from expressnet.console import PROGRESS_MARK
+from expressnet.runtime.console import PROGRESS_MARK
 from pipelines.cluster import ClusterError, client, confidential, settings, tables
 from pipelines.cluster.confidential import say
-from pipelines.fan_out import SHARED
+from pipelines.graphs.fan_out import SHARED
 from pipelines.screen import Screen
 
 POLL_S = 5.0

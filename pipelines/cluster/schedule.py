@@ -16,7 +16,7 @@ import kfp_server_api
 import yaml
 from croniter import CroniterError, croniter
 
-from pipelines import catalog, images, placement, profiles
+from pipelines import catalog, image_lock, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, settings, submit
 from pipelines.cluster.confidential import say
 from pipelines.cluster.package import Package, make, run_labels
@@ -124,12 +124,12 @@ def _canonical(parameters: Mapping[str, Any]) -> str:
 
 def _wanted(schedule: Schedule, found: settings.Settings, default_profile: str) -> _Wanted:
     profile = profiles.read(schedule.profile or default_profile or found.profile)
-    lock = images.read_lock()
+    lock = image_lock.read_lock()
     parameters = {**schedule.parameters, "workspace": profile.workspace_path}
     if "checkpoint_uri" in catalog.load(schedule.pipeline).component_spec.inputs and found.bucket:
         parameters.setdefault("checkpoint_uri", found.under_bucket("checkpoints"))
     confidential.refuse(parameters)
-    submit.require_ready(parameters, images.why_stale(lock))
+    submit.require_ready(parameters, image_lock.why_stale(lock))
     package = make(schedule.pipeline, profile, lock, allow_tags=submit.allows_tags(),
                    labels=run_labels(schedule.pipeline, parameters, lock))  # fmt: skip
     account = placement.service_account(catalog.load(schedule.pipeline), profile)

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from expressnet import split_file, storage
+from expressnet.data import split_file
+from expressnet.runtime import storage
 from pipelines.cluster import ClusterError
 from pipelines.cluster.settings import Settings
 
@@ -58,7 +59,7 @@ def upload(given: str, uri: str) -> bool:
     """
     if not _is_uploaded(given, uri):
         return False
-    from expressnet import mirror  # google-cloud-storage takes a second to import
+    from expressnet.sources import mirror  # google-cloud-storage takes a second to import
 
     with _explained():
         return mirror.put(Path(given).expanduser(), uri)

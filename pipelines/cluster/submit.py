@@ -12,7 +12,7 @@ from typing import Any
 import kfp_server_api
 
 from expressnet import datasets
-from pipelines import catalog, images, placement, profiles
+from pipelines import catalog, image_lock, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings, split_files
 from pipelines.cluster.confidential import say
 from pipelines.cluster.package import LABELLED, Package, commit, make, run_labels, run_name
@@ -26,9 +26,9 @@ def run(options: argparse.Namespace) -> int:
     profile = profiles.read(options.profile or found.profile)
     parameters = parameters_of(options, found, profile)
     confidential.refuse(parameters)
-    lock = images.read_lock()
+    lock = image_lock.read_lock()
     allow_tags = allows_tags()
-    stale = images.why_stale(lock)
+    stale = image_lock.why_stale(lock)
     package = make(
         options.pipeline, profile, lock, allow_tags=allow_tags or options.dry_run, cache=not options.no_cache,
         labels=run_labels(options.pipeline, parameters, lock),

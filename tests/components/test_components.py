@@ -8,8 +8,8 @@ import pytest
 from kfp import dsl
 
 from components.decide import decide
-from expressnet import storage
-from expressnet.summary import STAGES
+from expressnet.runtime import storage
+from expressnet.stages.summary import STAGES
 from pipelines import catalog
 
 FOLDER = Path(__file__).parents[2] / "components"
@@ -24,7 +24,7 @@ def _functions(path):
 def test_one_name_stands_for_module_component_and_stage(name):
     component = getattr(importlib.import_module(f"components.{name}"), name)
     assert component.component_spec.name == name
-    assert "run" in _functions(FOLDER.parent / "expressnet" / f"{name}.py")
+    assert "run" in _functions(FOLDER.parent / "expressnet" / "stages" / f"{name}.py")
 
 
 @pytest.mark.parametrize("name", NAMES)

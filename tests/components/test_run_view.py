@@ -9,7 +9,7 @@ import pytest
 from kfp import dsl
 
 from components.evaluate import evaluate
-from expressnet import storage
+from expressnet.runtime import storage
 from pipelines import catalog
 
 SHOWN = {

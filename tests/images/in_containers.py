@@ -9,7 +9,7 @@ from pathlib import Path
 from docker.types import Mount
 from kfp import local
 
-from expressnet import console
+from expressnet.runtime import console
 from pipelines import catalog
 
 ARGUMENTS = {"dataset": "demo", "preset": "tiny", "limit": 210, "epochs": 2, "intended_use": "testing"}

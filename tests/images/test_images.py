@@ -12,7 +12,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from components import _images
-from expressnet import blazeface, code
+from expressnet.faces import blazeface
+from expressnet.runtime import code_version
 from images import build, context, requirements
 from images.requirements import IMAGES, ROOT
 
@@ -136,7 +137,7 @@ def test_an_image_has_what_its_steps_import(exports, component):
     image = BY_TAG[path.read_text().split("base_image=_images.")[1].split(",")[0]]
     _, own = _imports_of(path)
     # A package stands for its __init__.py, which the imports of the others lead to.
-    files = code.imported_files(
+    files = code_version.imported_files(
         *(name for name in own if (ROOT / "expressnet" / f"{name.replace('.', '/')}.py").is_file())
     )
     assert all(_is_module(name) for name in own)
@@ -198,7 +199,7 @@ def test_a_change_touches_the_images_that_hold_it_and_no_other(laid_out):
         "requirements/python-train-cpu.txt": {"python-train"},
         "models/SHA256SUMS": {"python-data", "python-train"},
         "demo/labels.csv": {"python-data"},
-        "code/expressnet/crop.py": {"python-data", "python-train", "python-registry"},
+        "code/expressnet/stages/crop.py": {"python-data", "python-train", "python-registry"},
     }.items():
         path = laid_out / name
         original = path.read_bytes()

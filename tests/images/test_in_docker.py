@@ -215,5 +215,5 @@ def test_a_push_writes_the_digests_that_the_registry_gave(images_of_others, loop
     refused = _run(sys.executable, "-m", "images.build", "--push", loopback_registry, cwd=clone,
                    env={**os.environ, "PYTHONPATH": str(clone)})  # fmt: skip
     assert refused.returncode == 1
-    assert "must be traceable to a commit, and 1 files differ from it: expressnet/crop.py" in refused.stderr
+    assert "must be traceable to a commit, and 1 files differ from it: expressnet/stages/crop.py" in refused.stderr
     assert json.loads((clone / "images.lock.json").read_text()) == lock

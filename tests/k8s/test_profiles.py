@@ -9,12 +9,13 @@ import yaml
 from kfp.compiler import Compiler
 
 from components import _images
-from expressnet.summary import STAGES, STAGES_VARIABLE
-from pipelines import catalog, fan_out, images, profiles
+from expressnet.stages.summary import STAGES, STAGES_VARIABLE
+from pipelines import catalog, image_lock, profiles
+from pipelines.graphs import fan_out
 
 LOCK = {
     "images": {
-        images.short_name(name): f"registry.test/{images.short_name(name)}@sha256:{digit * 64}"
+        image_lock.short_name(name): f"registry.test/{image_lock.short_name(name)}@sha256:{digit * 64}"
         for digit, name in zip("abc", (_images.DATA, _images.TRAIN, _images.REGISTRY), strict=True)
     }
 }
@@ -105,7 +106,7 @@ def test_every_step_and_the_exit_handler_run_as_the_user_of_our_images_and_never
     _, pipeline, platform = compiled
     assert set(platform) == {f"exec-{name}" for name in _containers(pipeline)}
     assert "exec-summary" in platform
-    dockerfile = (images.ROOT / "images" / "Dockerfile").read_text()
+    dockerfile = (image_lock.ROOT / "images" / "Dockerfile").read_text()
     users = set(re.findall(r"^USER (\S+)$", dockerfile, re.MULTILINE))
     for executor in platform.values():
         context = executor["securityContext"]
@@ -209,7 +210,7 @@ def test_a_laptop_gets_the_same_graph_with_nothing_applied(compiled, tmp_path):
     for container in _containers(placed).values():
         container.pop("env")
         container.pop("resources")
-        container["image"] = f"expressnet/{images.short_name(container['image'])}:0.1.0"
+        container["image"] = f"expressnet/{image_lock.short_name(container['image'])}:0.1.0"
     assert placed == local
 
 
@@ -276,6 +277,8 @@ def test_a_queue_of_kueue_is_a_label_of_the_pods_of_its_pool(tmp_path):
 
 
 def test_an_image_without_a_digest_is_refused_unless_tags_are_allowed():
-    with pytest.raises(images.ImageError, match="must be pinned as name@sha256:...; got expressnet/python-data:0.1.0"):
+    with pytest.raises(
+        image_lock.ImageError, match="must be pinned as name@sha256:...; got expressnet/python-data:0.1.0"
+    ):
         catalog.load("train", profiles.read("cpu"))
     assert catalog.load("train", profiles.read("cpu"), allow_tags=True).name == "expressnet-train"

@@ -6,7 +6,7 @@ import cel
 import kubernetes_validate
 import pytest
 
-from pipelines import catalog, images, placement, profiles
+from pipelines import catalog, image_lock, placement, profiles
 from pipelines.cluster import examinations
 from tests.k8s import network
 
@@ -47,11 +47,11 @@ def test_it_is_for_pods_of_our_namespace_when_they_are_made(policy, render):
 
 def test_it_touches_exactly_the_pods_that_have_a_class_of_steps(policy):
     selector = policy["matchConstraints"]["objectSelector"]
-    for step_class in images.STEP_CLASSES:
+    for step_class in image_lock.STEP_CLASSES:
         assert network.selects(selector, {placement.CLASS_LABEL: step_class})
     assert not network.selects(selector, {placement.CLASS_LABEL: "serving"})
     assert not network.selects(selector, {"pipeline/runid": "a-driver"})
-    assert selector["matchExpressions"][0]["values"] == list(images.STEP_CLASSES)
+    assert selector["matchExpressions"][0]["values"] == list(image_lock.STEP_CLASSES)
 
 
 @pytest.mark.parametrize("profile", profiles.NAMES)
@@ -62,7 +62,7 @@ def test_each_class_gets_the_account_that_a_profile_names_and_the_base_has(polic
         f"Object{{spec: Object.spec{{serviceAccountName: variables.{variable['name']}}}}}"
     )
     given = {}
-    for step_class in images.STEP_CLASSES:
+    for step_class in image_lock.STEP_CLASSES:
         pod = {"metadata": {"labels": {placement.CLASS_LABEL: step_class, placement.STAGE_LABEL: "x"}}, "spec": {}}
         given[step_class] = cel.evaluate(variable["expression"], {"object": pod})
     assert given == profiles.read(profile).service_accounts
@@ -101,7 +101,7 @@ def test_a_run_starts_as_the_most_trusted_step_or_the_least_where_each_has_its_o
     [
         ({"account_per_step": "yes"}, "account_per_step must be true or false; got 'yes'"),
         (
-            {"account_per_step": True, "service_accounts": dict.fromkeys(images.STEP_CLASSES, "default")},
+            {"account_per_step": True, "service_accounts": dict.fromkeys(image_lock.STEP_CLASSES, "default")},
             "service_accounts must be .*'expressnet-data'.* with account_per_step; got .*'default'",
         ),
     ],

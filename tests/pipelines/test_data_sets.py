@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import object_store
-from expressnet import manifest, storage
+from expressnet.data import manifest
+from expressnet.runtime import storage
 from expressnet.sources import bucket
 from tests import look_alikes
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from expressnet import card, code, kept_rows, manifest, registry, storage
+from expressnet.data import manifest, seen_rows
+from expressnet.registry import model_card, registry
+from expressnet.runtime import code_version, storage
 
 pytestmark = pytest.mark.slow
 
@@ -51,12 +53,12 @@ def _require_traced(out, version_name):
     provenance = storage.read_json(models.model_dir(version.run_id) / "provenance.json")  # the seal is checked
     evaluation, predictions = models.evaluation(version.run_id)
     text, tags = models.text(version.run_id, registry.CARD_TEXT), models.tags(version)
-    for name in card.DIGESTS:
+    for name in model_card.DIGESTS:
         assert tags[name] == provenance[name]
         assert provenance[name] in text
     assert evaluation["split_digest"] == provenance["split_digest"]
     assert evaluation["model_digest"] == version.model_digest
-    assert provenance["code_digest"] == code.digest("train")
+    assert provenance["code_digest"] == code_version.digest("stages.train")
     assert provenance["config_digest"] == storage.json_digest(provenance["config"])
     rows = manifest.read(out / "datasets" / provenance["dataset_digest"])
     info = storage.read_json(out / "datasets" / provenance["dataset_digest"] / "dataset.json")
@@ -122,5 +124,5 @@ def test_the_whole_life_of_a_model(tmp_path):
     # What the first champion was tested on is tested on again; what it was trained on is not.
     first_rows = manifest.read(out / "datasets" / first["ingest"]["dataset_digest"])
     assert set(tested_later["sha256"]) & set(first_rows["sha256"]) == set(tested["sha256"])
-    path = next((out / kept_rows.FOLDER).glob("*.parquet"))
+    path = next((out / seen_rows.FOLDER).glob("*.parquet"))
     assert set(pd.read_parquet(path)["sha256"]) == set(first_rows["sha256"])

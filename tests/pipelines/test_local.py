@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from expressnet import registry
+from expressnet.registry import registry
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register", "promote")

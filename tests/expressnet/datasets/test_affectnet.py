@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from expressnet import labels
+from expressnet.datasets import labels
 from tests import look_alikes
 
 NAMES = ("Neutral", "happiness", "sad", "surprise", "fear", "disgust", "anger", "contempt")

@@ -3,7 +3,8 @@ from collections import Counter
 
 import pytest
 
-from expressnet import images, labels
+from expressnet.datasets import labels
+from expressnet.imaging import codec
 
 
 def _write(root, rows, header=("file", "label", "subject")):
@@ -23,7 +24,7 @@ def test_the_embedded_set_needs_no_address_and_has_every_class_evenly(scan):
     assert set(counts) == set(labels.CLASSES_7)
     assert len(set(counts.values())) == 1
     assert {record.source_split for record in source.records} == {"none"}
-    assert images.inspect(source.records[0].read()).problem == ""
+    assert codec.inspect(source.records[0].read()).problem == ""
 
 
 def test_every_person_of_the_embedded_set_shows_every_class_once(scan):

@@ -6,8 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from expressnet import labels
-from expressnet.datasets import fer2013
+from expressnet.datasets import fer2013, labels
 
 ORDERS = ["emotion,pixels,Usage", "emotion, Usage, pixels"]
 FOLDERS = [

@@ -1,7 +1,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from expressnet import labels
+from expressnet.datasets import labels
 from tests import look_alikes
 
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

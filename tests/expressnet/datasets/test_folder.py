@@ -1,6 +1,7 @@
 import pytest
 
-from expressnet import datasets, labels
+from expressnet import datasets
+from expressnet.datasets import labels
 from tests.look_alikes import touch
 
 

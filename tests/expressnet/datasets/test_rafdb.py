@@ -2,8 +2,7 @@ from collections import Counter
 
 import pytest
 
-from expressnet import labels
-from expressnet.datasets import rafdb
+from expressnet.datasets import labels, rafdb
 from tests import look_alikes
 
 

@@ -7,8 +7,9 @@ import zlib
 import pytest
 
 from benchmarks import clean_archives, drill_archives, hostile_archives
-from expressnet import sources, storage
+from expressnet import sources
 from expressnet.config import IngestConfig
+from expressnet.runtime import storage
 
 ARCHIVES = {title: (data, reason) for title, data, reason in hostile_archives.archives()}
 BOMBS = dict(hostile_archives.bombs())

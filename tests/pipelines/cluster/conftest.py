@@ -7,14 +7,14 @@ import os
 import pytest
 
 from benchmarks import object_store
-from expressnet import code
+from expressnet.runtime import code_version
 from expressnet.sources import bucket
-from pipelines import images
+from pipelines import image_lock
 from pipelines.cluster import client, confidential, runs
 from tests.pipelines.cluster import stand_in
 
 # The code does not change while the tests run, and reading it is most of what compiling costs.
-DIGEST = functools.cache(code.digest)
+DIGEST = functools.cache(code_version.digest)
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,8 @@ def environment(tmp_path, monkeypatch):
     monkeypatch.setenv("ALLOW_TAGS", "1")
     monkeypatch.setenv("EXPRESSNET_PROFILE", "cpu")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(images, "LOCK", tmp_path / "images.lock.json")
-    monkeypatch.setattr(code, "digest", DIGEST)
+    monkeypatch.setattr(image_lock, "LOCK", tmp_path / "images.lock.json")
+    monkeypatch.setattr(code_version, "digest", DIGEST)
     monkeypatch.setattr(client, "WAITS_S", (0.001, 0.001, 0.001))
     monkeypatch.setattr(runs, "POLL_S", 0.001)
     monkeypatch.setattr(confidential, "_remembered", set())

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from expressnet import storage
+from expressnet.runtime import storage
 from expressnet.sources import bucket
-from pipelines import images, profiles
+from pipelines import image_lock, profiles
 from pipelines.__main__ import main
 from pipelines.cluster import examinations, settings
 from pipelines.cluster.findings import FAILED, OK, WARNING
@@ -39,8 +39,8 @@ def healthy(endpoint, store, tmp_path, monkeypatch):
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", store)
         monkeypatch.setenv("EXPRESSNET_BUCKET", "gs://faces/fer")
         digest = f"sha256:{'0' * 64}"
-        pinned = {f"python-{name}": f"{server}/python-{name}@{digest}" for name in images.STEP_CLASSES}
-        lock = {"commit": "", "lock_sha256": storage.file_sha256(images.ROOT / "uv.lock"), "images": pinned}
+        pinned = {f"python-{name}": f"{server}/python-{name}@{digest}" for name in image_lock.STEP_CLASSES}
+        lock = {"commit": "", "lock_sha256": storage.file_sha256(image_lock.ROOT / "uv.lock"), "images": pinned}
         (tmp_path / "images.lock.json").write_text(json.dumps(lock))
         for name in pinned:
             cluster.add(f"/v2/{name}/manifests/{digest}")

@@ -6,7 +6,7 @@ import zoneinfo
 import pytest
 import yaml
 
-from expressnet import code
+from expressnet.runtime import code_version
 from pipelines.__main__ import main
 from pipelines.cluster import ClusterError, schedule
 from tests.pipelines.cluster.stand_in import Fault
@@ -83,8 +83,8 @@ def test_a_change_is_drift_that_a_check_reports_and_applying_mends(endpoint, dec
 def test_other_code_is_drift(endpoint, declare, monkeypatch):
     command = declare(nightly=NIGHTLY)
     main(command)
-    digest = code.digest
-    monkeypatch.setattr(code, "digest", lambda *names: digest(*names)[::-1])
+    digest = code_version.digest
+    monkeypatch.setattr(code_version, "digest", lambda *names: digest(*names)[::-1])
     assert main([*command, "--check"]) == 1
     assert main(command) == 0
     assert len(endpoint.versions) == 2

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from expressnet import split_file, storage
+from expressnet.data import split_file
+from expressnet.runtime import storage
 from expressnet.sources import bucket
 from pipelines.__main__ import main
 from pipelines.cluster import ClusterError, settings, split_files

@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from expressnet import storage
-from pipelines import images
+from expressnet.runtime import storage
+from pipelines import image_lock
 from pipelines.__main__ import main
 from pipelines.cluster import ClusterError, package
 from tests.pipelines.cluster.stand_in import Fault, task
@@ -72,7 +72,7 @@ def test_every_pod_is_labelled_with_what_the_run_is_about_and_the_version_is_tag
     pods = _pod_labels(_only(endpoint.packages))
     assert set(pods) == {*STEPS, "cut"}
     for labels in pods.values():
-        assert labels.pop("expressnet/step-class") in images.STEP_CLASSES
+        assert labels.pop("expressnet/step-class") in image_lock.STEP_CLASSES
         assert labels == {f"expressnet/{name}": value for name, value in about.items()}
     assert _only(endpoint.versions).tags == about
 
@@ -184,8 +184,8 @@ def test_tags_are_refused_by_a_submit_and_noted_by_a_plan(endpoint, capsys, monk
 
 
 def _lock(path, **changes):
-    pinned = {f"python-{name}": f"registry.test/python-{name}@sha256:{'0' * 64}" for name in images.STEP_CLASSES}
-    lock = {"commit": "", "lock_sha256": storage.file_sha256(images.ROOT / "uv.lock"), "images": pinned}
+    pinned = {f"python-{name}": f"registry.test/python-{name}@sha256:{'0' * 64}" for name in image_lock.STEP_CLASSES}
+    lock = {"commit": "", "lock_sha256": storage.file_sha256(image_lock.ROOT / "uv.lock"), "images": pinned}
     path.write_text(json.dumps({**lock, **changes}))
 
 

@@ -1,0 +1,1 @@
+"""What travels between stages: one class per folder or file, its names, its schema, how it is read and written."""

@@ -1,0 +1,1 @@
+"""What a person does with a workspace besides running a pipeline."""

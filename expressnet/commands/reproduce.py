@@ -1,0 +1,88 @@
+"""What makes a registered model again: the commands, and whether code, packages and data are the same here."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from expressnet.data import manifest
+from expressnet.registry import registry
+from expressnet.runtime import checkout, code_version, storage
+
+_SAME, _OTHER = "the same", "ANOTHER"
+# Settings of a training that are settings of `make run` under the same name.
+_RUN_SETTINGS = ("preset", "seed", "epochs", "precision", "moe", "backbone_sha256")
+
+
+def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[str, Any]:
+    """Compares what is here with what made a version.
+
+    Args:
+        workspace: where the registry is.
+        version_name: `YYYYMMDD-<digest8>`.
+        model_name: needed only where several models have a version of that name.
+
+    Returns:
+        `commands`, lines to type; `checks`, what was compared, in words; `is_same`, whether nothing was another.
+
+    Raises:
+        FileNotFoundError: there is no such version, or its files are gone.
+        sealed.DamagedError: a file is not what was registered.
+    """
+    models = registry.Registry(workspace)
+    version = models.version(version_name, model_name)
+    folder, tags = models.model_dir(version.run_id), models.tags(version)
+    provenance = storage.read_json(folder / "provenance.json")
+    preprocess = storage.read_json(folder / "preprocess.json")
+    data = Path(workspace) / "datasets" / provenance["dataset_digest"]
+    found = {
+        "code": _compared(provenance["code_digest"], code_version.digest("stages.train")),
+        "packages": _compared(tags.get("lock_digest", ""), checkout.lock_digest()),
+        "data": _dataset(data, provenance["dataset_digest"]),
+    }
+    return {
+        "commands": [*_checkout(tags.get("commit", "")), _make(provenance, preprocess, data)],
+        "checks": {**found, "weights": f"the run must end with the model digest {version.model_digest}, on a processor "
+                                       "of the same kind"},
+        "is_same": not any(text.startswith(_OTHER) for text in found.values()),
+    }  # fmt: skip
+
+
+def _compared(wanted: str, here: str) -> str:
+    if not wanted or not here:
+        return f"not known {'then' if not wanted else 'here'}"
+    return f"{_SAME} ({here[:8]})" if wanted == here else f"{_OTHER}: {wanted[:8]} then, {here[:8]} here"
+
+
+def _dataset(folder: Path, wanted: str) -> str:
+    if not (folder / "dataset.json").exists():
+        return f"not in this workspace; `make run` reads it again and names it by its digest, {wanted[:8]}"
+    info = storage.read_json(folder / "dataset.json")
+    return _compared(wanted, manifest.dataset_digest(manifest.read(folder), info["dataset_id"], info["classes"]))
+
+
+def _checkout(commit: str) -> list[str]:
+    if not commit:
+        return []
+    changed = "  # and the changes that were not committed then" if commit.endswith("+") else ""
+    return [f"git checkout {commit.removesuffix('+')}{changed}"]
+
+
+def _make(provenance: dict[str, Any], preprocess: dict[str, Any], data: Path) -> str:
+    """Returns the `make run` with the settings that the model keeps; where the data lay it does not know."""
+    settings = {
+        "dataset": provenance["dataset"], "protocol": provenance["protocol"], "crop_mode": preprocess["crop"]["mode"],
+        **{name: provenance["config"][name] for name in _RUN_SETTINGS},
+    }  # fmt: skip
+    if (data / "dataset.json").exists():
+        info = storage.read_json(data / "dataset.json")
+        settings |= {name: info[name] for name in ("limit", "label_mode")}
+    words = [f"{name.upper()}={shlex.quote(str(value))}" for name, value in settings.items() if value != ""]
+    if provenance["dataset"] != "demo":
+        words.append("DATA_URI=<where your copy lies>")
+    if provenance.get("kept_from"):
+        words.append("SPLIT_FILE=<the split.csv of that run>")
+    if provenance["config"]["backbone_sha256"]:
+        words.append("BACKBONE_WEIGHTS=<the file with that SHA-256>")
+    return f"make run PIPELINE=train {' '.join(words)}"

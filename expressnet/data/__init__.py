@@ -1,0 +1,1 @@
+"""A data set at rest: manifest, shards, splits, and the checks of a whole set."""

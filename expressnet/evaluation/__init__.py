@@ -1,0 +1,1 @@
+"""Figures of a model's answers: metrics, intervals, calibration, slices, comparison."""

@@ -1,0 +1,1 @@
+"""Image bytes to pixels and back, orientation, fingerprints, near-duplicates."""

@@ -1,0 +1,1 @@
+"""Registered models and their champions: MLflow, the sealed files, the promotion gate."""

@@ -1,0 +1,1 @@
+"""What every stage stands on: storage, console, journal, worker processes, code version."""

@@ -1,0 +1,222 @@
+"""Decides whether there is a reason to train the champion anew: other data, other code, other settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from expressnet.config.base import digest_fields
+from expressnet.config.crop import CropConfig
+from expressnet.config.decide import RetrainConfig
+from expressnet.config.split import SplitConfig
+from expressnet.config.train import TrainConfig, recipe
+from expressnet.data import manifest, seen_rows
+from expressnet.model import presets
+from expressnet.registry import registry, sealed_files
+from expressnet.runtime import code_version, console, storage
+
+DECISION_FILE = "decision.json"
+_COLUMNS = ("sha256", "label", "source_split")
+# What the code of a stage is, by its module; ingest's is left out, for its data have a digest of their own.
+_MODULES = {"crop": "faces.crop_shards", "split": "stages.split", "train": "stages.train"}
+_PARAMETERS = (
+    "preset", "protocol", "seed", "epochs", "precision", "xla", "class_weights", "moe", "backbone_sha256", "crop_mode",
+    "margin", "detector", "split_file", "split_file_digest",
+)  # fmt: skip
+_HANDED_OVER = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
+# How a training starts, and from which split, follows from who is champion; neither is a reason to train.
+_NO_REASONS = ("initial_sha256", "kept_digest")
+
+
+class Settings(NamedTuple):
+    """What a run would train with."""
+
+    crop: CropConfig
+    split: SplitConfig
+    train: TrainConfig
+
+    def plain(self) -> dict[str, Any]:
+        """Returns them as they stand in a registered model."""
+        return json.loads(json.dumps({name: digest_fields(value) for name, value in self._asdict().items()}))
+
+    @classmethod
+    def of_run(
+        cls, *, preset: str, protocol: str, seed: int, crop_mode: str, margin: float, detector: str, split_file: str,
+        split_file_digest: str, **training: Any,
+    ) -> Settings:  # fmt: skip
+        """Returns the settings of a run with these options."""
+        size_px = presets.PRESETS[preset].size_px
+        return cls(
+            CropConfig.of_run(mode=crop_mode, protocol=protocol, size_px=size_px, margin=margin, detector=detector),
+            SplitConfig(protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest),
+            recipe(preset, seed=seed, **training),
+        )
+
+
+class Change(NamedTuple):
+    """What became of a data set's images: came, gone, labelled otherwise."""
+
+    num_new: int
+    num_removed: int
+    num_relabelled: int
+
+
+class _Champion(NamedTuple):
+    """The champion as its sealed files say; `rows` is the manifest of its data set, None if that is gone."""
+
+    pointer: dict[str, Any]
+    folder: Path
+    provenance: dict[str, Any]
+    preprocess: dict[str, Any]
+    classes: list[str]
+    rows: pd.DataFrame | None
+
+
+def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, config: RetrainConfig) -> dict[str, Any]:
+    """Compares data, code and settings of this run with those that the champion was made of.
+
+    Equal, or other data by fewer images than `config` asks for: there is nothing to do. Without a champion there is
+    everything to do. If there is something to do, the rows that the champion met are listed for the split.
+
+    Args:
+        dataset_dir: output of ingest.
+        out_dir: a new folder for the decision.
+        workspace: where registry and data sets are.
+        settings: of this run.
+        config: what is reason enough.
+
+    Returns:
+        The report: `retrain`, the `reason` in words, the champion's version ("" for none), what changed, and what
+        split and train get: `kept_file`, `kept_digest`, `initial_weights`, `initial_sha256` ("" for none).
+
+    Raises:
+        FileNotFoundError: the champion's files are gone.
+        sealed.DamagedError: a file of the champion is not what was registered.
+    """
+    info = storage.read_json(Path(dataset_dir) / "dataset.json")
+    models = registry.Registry(workspace)
+    model_name = f"expressnet-{info['dataset_id']}"
+    champion = _read_champion(models, model_name, Path(workspace))
+    report: dict[str, Any] = {"model_name": model_name, **dict.fromkeys(_HANDED_OVER, "")}
+    if champion is None:
+        report |= {"retrain": True, "reason": f"{model_name} has no champion yet"}
+    else:
+        rows = manifest.read(dataset_dir, _COLUMNS)
+        report |= {"champion": champion.pointer["version"], **_verdict(champion, info, rows, settings, config)}
+        if report["retrain"]:
+            report |= _kept(models, champion, rows, workspace, settings.split)
+            report |= _start(champion, info["classes"], settings.train) if config.warm_start else {}
+            report["reason"] += report.pop("remark", "")
+    with storage.committed_dir(out_dir) as partial:
+        storage.write_json(partial / DECISION_FILE, report)
+    console.say(f"{'retraining' if report['retrain'] else 'nothing to do'}: {report['reason']}")
+    return report
+
+
+def asked_for(given: Mapping[str, Any]) -> tuple[Settings, RetrainConfig]:
+    """Returns settings and reasons of a run with these parameters, among which there may be others."""
+    reasons = RetrainConfig(min_new=given["min_new"], warm_start=given["warm_start"])
+    return Settings.of_run(**{name: given[name] for name in _PARAMETERS}), reasons
+
+
+def hand_over(report: dict[str, Any], paths: Mapping[str, Any]) -> None:
+    """Writes what later stages get to a file each, for the orchestrator; `paths` may have more than those."""
+    for name in _HANDED_OVER:
+        storage.write_bytes(Path(paths[name]), report[name].encode())
+
+
+def _read_champion(models: registry.Registry, model_name: str, workspace: Path) -> _Champion | None:
+    pointer = models.champion(model_name)
+    if pointer is None:
+        return None
+    folder = models.model_dir(pointer["run_id"], pointer["files_digest"])
+    provenance, preprocess, classes = (
+        storage.read_json(folder / f"{name}.json") for name in ("provenance", "preprocess", "classes")
+    )
+    dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
+    rows = manifest.read(dataset_dir, _COLUMNS) if dataset_dir.is_dir() else None
+    return _Champion(pointer, folder, provenance, preprocess, classes, rows)
+
+
+def _verdict(
+    champion: _Champion, info: dict[str, Any], rows: pd.DataFrame, settings: Settings, config: RetrainConfig
+) -> dict[str, Any]:
+    """Returns whether there is reason to retrain, and which, in words."""
+    version, provenance = champion.pointer["version"], champion.provenance
+    before = {"crop": champion.preprocess["crop"], "split": provenance.get("split_config", {}),
+              "train": provenance["config"]}  # fmt: skip
+    others = differences(before, settings.plain())
+    found = [f"settings: {'; '.join(others)}"] if others else []
+    codes = {**provenance.get("earlier_code_digests", {}), "train": provenance["code_digest"]}
+    if changed := [stage for stage, module in _MODULES.items() if codes.get(stage) != code_version.digest(module)]:
+        found.append(f"code of {', '.join(changed)}")
+    if champion.classes != info["classes"]:
+        found.append(f"classes: {', '.join(champion.classes)} -> {', '.join(info['classes'])}")
+    if provenance["dataset_digest"] == info["dataset_digest"]:
+        reason = "; ".join(found) or f"data, code and settings are those of the champion {version}"
+        return {"retrain": bool(found), "reason": reason, **Change(0, 0, 0)._asdict()}
+    if champion.rows is None:
+        found.append("data: others, and the champion's own are no longer here to count what changed")
+        return {"retrain": True, "reason": "; ".join(found)}
+    change = compare_rows(champion.rows, rows)
+    needed = config.needed(len(champion.rows))
+    data = f"data: +{change.num_new:,} -{change.num_removed:,} images, {change.num_relabelled:,} labelled otherwise"
+    is_enough = sum(change) >= needed
+    reason = "; ".join([*found, data])
+    if not found and not is_enough:
+        reason += f"; MIN_NEW asks for {needed:,} since the champion {version}"
+    return {"retrain": bool(found) or is_enough, "reason": reason, **change._asdict()}
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Says which settings differ, each as `stage name before -> now`."""
+    told = []
+    for stage, settings in now.items():
+        known = before.get(stage, {})
+        names = sorted({*settings, *known} - set(_NO_REASONS))
+        told += [
+            f"{stage} {name} {_spelled(known, name)} -> {_spelled(settings, name)}"
+            for name in names if known.get(name) != settings.get(name)
+        ]  # fmt: skip
+    return told
+
+
+def _spelled(settings: dict[str, Any], name: str) -> str:
+    value = settings.get(name, "(not recorded)")
+    return "(none)" if value in ("", None) else str(value)
+
+
+def compare_rows(before: pd.DataFrame, now: pd.DataFrame) -> Change:
+    """Counts what changed between two manifests; where an image lies is no part of it."""
+    both = before[["sha256", "label"]].merge(now[["sha256", "label"]], on="sha256", suffixes=("_before", "_now"))
+    num_relabelled = int((both["label_before"] != both["label_now"]).sum())
+    return Change(len(now) - len(both), len(before) - len(both), num_relabelled)
+
+
+def _kept(
+    models: registry.Registry, champion: _Champion, rows: pd.DataFrame, workspace: str, config: SplitConfig
+) -> dict[str, str]:
+    """Lists what the champion was trained and tested on, where the split is drawn and is to keep to it."""
+    if config.protocol != "honest" or config.split_file or (rows["source_split"] == "test").any():
+        return {}
+    try:
+        tested = rows["sha256"].isin(models.evaluation(champion.pointer["run_id"])[1]["sha256"])
+    except sealed_files.DamagedError as error:
+        return {"remark": f". The split is drawn anew, because the champion's can't be known: {error}"}
+    # Where the champion's data are gone, every image may have been among them.
+    is_old = rows["sha256"].isin(champion.rows["sha256"]) if champion.rows is not None else True
+    seen = rows["sha256"][~tested & is_old]
+    path, digest = seen_rows.write(workspace, champion.pointer["version"], seen, rows["sha256"][tested])
+    return {"kept_file": path, "kept_digest": digest}
+
+
+def _start(champion: _Champion, classes: list[str], config: TrainConfig) -> dict[str, str]:
+    """Names the champion's weights, if the network is the same."""
+    if champion.classes != classes or champion.provenance["config"]["preset"] != config.preset:
+        return {"remark": ". It starts from scratch: the champion's network has other classes or another preset"}
+    path = champion.folder / "weights.safetensors"
+    return {"initial_weights": str(path), "initial_sha256": storage.file_sha256(path)}

@@ -1,0 +1,157 @@
+"""Decides on the same test rows whether a new model becomes the champion."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from expressnet.config.base import digest_fields
+from expressnet.config.evaluate import PromoteConfig
+from expressnet.data import manifest
+from expressnet.evaluation import comparison
+from expressnet.inference import recrop
+from expressnet.registry import model_card, prohibited_uses, promotion_gate, registry, sealed_files
+from expressnet.report import champion_section
+from expressnet.runtime import console, storage
+
+DECISION_FILE, REPORT_FILE = "promotion.json", "report.html"
+
+
+def run(version: str, model_name: str, out_dir: str, workspace: str, config: PromoteConfig) -> dict[str, Any]:
+    """Compares a registered model with the champion on its own test rows and swaps the pointer if it is better.
+
+    All that is known of the two comes from the registry, after their files were checked. The model's evaluation page
+    is completed with the champion that was found.
+
+    Args:
+        version: `YYYYMMDD-<digest8>`.
+        model_name: needed only where several models have a version of that name.
+        out_dir: a new folder for the decision.
+        workspace: where the registry and the data sets are.
+        config: the intended use and the limits.
+
+    Returns:
+        The report: whether it was promoted and why, and where the page is.
+
+    Raises:
+        FileNotFoundError: there is no such version, or its files or the pictures of its test split are gone.
+        sealed.DamagedError: a file of challenger or champion is not what was registered.
+        storage.ConflictError: somebody else promoted in between; run again to compare with the new champion.
+        champions.HistoryError: the history of the champions was changed.
+    """
+    models = registry.Registry(workspace)
+    challenger = models.version(version, model_name)
+    provenance = storage.read_json(models.model_dir(challenger.run_id) / "provenance.json")
+    evaluation, predictions = models.evaluation(challenger.run_id)
+    champions = models.champions(challenger.model_name)
+    champions.heal()
+    champion, looked_at = champions.current(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    decision = _facts(challenger, champion, evaluation, config)
+    verdict = _standing(challenger, champion, evaluation, provenance, config)
+    if not verdict:
+        assert champion is not None
+        opponent = models.model_dir(champion["run_id"], champion["files_digest"])
+        verdict = _compared(opponent, champion, evaluation, predictions, provenance, Path(workspace), config)
+    decision |= verdict
+    if remark := prohibited_uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
+        decision["reason"] += f". {remark}"
+    own = champion_section.Evaluated(evaluation, predictions)
+    told = champion_section.tell(own, champion, _theirs(models, champion), decision, looked_at)
+    # Before the swap, so that what can't be read ends a run that has changed nothing.
+    page = champion_section.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
+    if decision["promoted"]:
+        champions.swap(expected=champion, new=_record(challenger, decision, config), action="promoted",
+                       evidence=decision)  # fmt: skip
+    with storage.committed_dir(out_dir) as partial:
+        storage.write_json(partial / DECISION_FILE, decision)
+        storage.write_bytes(partial / REPORT_FILE, page.encode())
+    console.say(f"{'PROMOTED' if decision['promoted'] else 'registered, not promoted'}: {decision['reason']}")
+    return {**decision, "report_path": str(Path(out_dir) / REPORT_FILE)}
+
+
+def _theirs(models: registry.Registry, champion: dict[str, Any] | None) -> champion_section.Evaluated | str:
+    """Returns what was measured of the champion, or why that can't be known."""
+    if champion is None:
+        return "there is no champion"
+    try:
+        return champion_section.Evaluated(*models.evaluation(champion["run_id"]))
+    except (FileNotFoundError, sealed_files.DamagedError) as error:
+        return str(error)
+
+
+def _facts(
+    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any], config: PromoteConfig
+) -> dict[str, Any]:
+    return {
+        "model_name": challenger.model_name, "version": challenger.name,
+        "champion_before": champion["version"] if champion else "", "intended_use": config.intended_use,
+        "num_test": evaluation["num_test"], "split_digest": evaluation["split_digest"],
+        "macro_f1": evaluation["metrics"]["macro_f1"]["value"],
+        "accuracy": evaluation["metrics"]["accuracy"]["value"],
+    }  # fmt: skip
+
+
+def _standing(
+    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any],
+    provenance: dict[str, Any], config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the verdict where none of the two has to predict, {} where both have to."""
+    if champion and champion["model_digest"] == challenger.model_digest:
+        return {"promoted": False, "reason": "it is the champion already"}
+    promote_with = f'make promote VERSION={challenger.name} INTENDED_USE="..."'
+    objection = promotion_gate.objection(
+        model_card.missing(evaluation, provenance), provenance["real_faces"], promote_with, config
+    )
+    if objection:
+        return {"promoted": False, "reason": objection}
+    if champion is None:
+        return {"promoted": True, "reason": "the first model of its name becomes champion"}
+    return {}
+
+
+def _compared(
+    opponent_dir: Path, champion: dict[str, Any], evaluation: dict[str, Any], predictions: pd.DataFrame,
+    provenance: dict[str, Any], workspace: Path, config: PromoteConfig,
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the verdict on the challenger's test rows, all of which the champion predicts anew."""
+    from expressnet.inference import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
+
+    opponent = bundle.Bundle(opponent_dir)
+    if opponent.classes != evaluation["classes"]:
+        reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
+        return {"promoted": False, "reason": reason}
+    dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
+    rows, probabilities = recrop.predict(opponent, dataset_dir, predictions["sha256"], workspace / "work")
+    own = predictions.set_index("sha256").loc[rows["sha256"]]
+    found = comparison.compare(
+        manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
+        manifest.subjects_or_self(rows).to_numpy(), num_resamples=config.num_resamples, confidence=config.confidence,
+        seed=config.seed,
+    )  # fmt: skip
+    better, reason = promotion_gate.decide(found, opponent.classes, config)
+    reason += f". The champion is {champion['version']}"
+    is_kept = provenance.get("kept_from") == champion["version"]  # the split was made so that it saw none of them
+    if champion["split_digest"] != evaluation["split_digest"] and not is_kept:
+        reason += ", trained on another split: it may have seen some of these images"
+    figures = {
+        f"{gain}_{name}": value
+        for gain, difference in (("gain", found.macro_f1), ("accuracy_gain", found.accuracy))
+        for name, value in dataclasses.asdict(difference).items()
+    }
+    return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
+            "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
+            "visible_gain": found.visible_gain}  # fmt: skip
+
+
+def _record(challenger: registry.Version, decision: dict[str, Any], config: PromoteConfig) -> dict[str, Any]:
+    """Returns what the champion pointer will say of the model."""
+    return {
+        "model_name": challenger.model_name, "version": challenger.name, "number": challenger.number,
+        "run_id": challenger.run_id, "model_digest": challenger.model_digest, "files_digest": challenger.files_digest,
+        "split_digest": decision["split_digest"], "reason": decision["reason"], "settings": digest_fields(config),
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Input, loop, checkpoints and optimisers of a training."""

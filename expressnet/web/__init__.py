@@ -1,0 +1,1 @@
+"""The local page that answers for a photograph."""

@@ -1,0 +1,1 @@
+"""The pipelines as graphs of components, one module each."""
