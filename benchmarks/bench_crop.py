@@ -99,8 +99,10 @@ def seconds(work, *arguments) -> float:
 def told(name: str, value: float, asked: float, *, at_most: bool = False) -> bool:
     """Prints one figure; says whether it is met."""
     is_met = value <= asked if at_most else value >= asked
-    print(f"{name}: {value:.2f}, asked {'at most' if at_most else 'at least'} {asked:g}{'' if is_met else '  MISSED'}",
-          flush=True)  # fmt: skip
+    print(
+        f"{name}: {value:.2f}, asked {'at most' if at_most else 'at least'} {asked:g}{'' if is_met else '  MISSED'}",
+        flush=True,
+    )
     return is_met
 
 
@@ -145,8 +147,11 @@ def per_image(paths: list[Path]) -> bool:
         ]
         theirs, ours = (median(times) for times in zip(*pairs, strict=True))
         ratios[count] = theirs / ours
-        print(f"per image, {count} threads against {count} processes: authors {1e3 * theirs:.2f} ms, aligned "
-              f"{1e3 * ours:.2f} ms, {ratios[count]:.2f} x faster", flush=True)  # fmt: skip
+        print(
+            f"per image, {count} threads against {count} processes: authors {1e3 * theirs:.2f} ms, aligned "
+            f"{1e3 * ours:.2f} ms, {ratios[count]:.2f} x faster",
+            flush=True,
+        )
     return told("aligned against the authors' way, per image, all cores, x faster", ratios[num_cpus], 3)
 
 
@@ -208,9 +213,11 @@ def main() -> int:
         paths = write_photos(tree, NUM_PHOTOS)
         dataset = ingest.run(str(tree), folder / "datasets", IngestConfig(dataset="folder"))["path"]
         met = [
-            per_image(paths), epochs_of_input(paths, dataset, folder), by_workers(dataset, folder),
+            per_image(paths),
+            epochs_of_input(paths, dataset, folder),
+            by_workers(dataset, folder),
             growth(paths, folder, tree),
-        ]  # fmt: skip
+        ]
     return 0 if all(met) else 1
 
 

@@ -65,8 +65,9 @@ def main() -> int:
     print(
         f"intervals of all figures, {options.rows:,} rows x {options.resamples:,} resamples: {ours:.2f} CPU-s "
         f"({wall:.1f} s on the clock) against {theirs:.1f} CPU-s of scikit-learn in a loop "
-        f"({_PEER_RESAMPLES} resamples, scaled up): {theirs / ours:.0f} x", flush=True,
-    )  # fmt: skip
+        f"({_PEER_RESAMPLES} resamples, scaled up): {theirs / ours:.0f} x",
+        flush=True,
+    )
     grouped, _ = _seconds(lambda: metrics.with_intervals(labels, probabilities, np.arange(options.rows) // 5, settings))
     print(f"the same, five rows of a person drawn together: {grouped:.2f} CPU-s", flush=True)
     evaluation = made_report.evaluation(table)

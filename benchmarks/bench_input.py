@@ -63,9 +63,11 @@ def _stored(pngs: list[bytes], folder: Path) -> Stored:
     """Returns crops in tar shards, as the stage crop leaves them."""
     by_key = {storage.bytes_sha256(png): png for png in pngs}
     index = shards.fill(
-        folder / shards.FOLDER, by_key.keys(), lambda keys: (shards.Payload(key, "png", by_key[key]) for key in keys),
+        folder / shards.FOLDER,
+        by_key.keys(),
+        lambda keys: (shards.Payload(key, "png", by_key[key]) for key in keys),
         bytes_each=sum(map(len, pngs)) / len(pngs),
-    )  # fmt: skip
+    )
     rows = pd.DataFrame({"sha256": list(by_key)}).merge(index, on="sha256")
     return Stored(str(folder), rows, SIZE_PX, presets.PAPER.channel_order)
 
@@ -105,14 +107,16 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
         "ours, cached": (lambda: _consume(cached.batches(settings, 0)), NUM_CACHED),
         "plain memmap": (lambda: _memmap(folder / "pixels", NUM_CACHED), NUM_CACHED),
         "tf.data over PNG files": (
-            lambda: _consume(_decoded(files.map(tf.io.read_file, tf.data.AUTOTUNE))), NUM_IMAGES
+            lambda: _consume(_decoded(files.map(tf.io.read_file, tf.data.AUTOTUNE))),
+            NUM_IMAGES,
         ),
         "TFRecord of PNG": (
-            lambda: _consume(_decoded(tf.data.TFRecordDataset(str(folder / "records")).shuffle(512))), NUM_IMAGES
+            lambda: _consume(_decoded(tf.data.TFRecordDataset(str(folder / "records")).shuffle(512))),
+            NUM_IMAGES,
         ),
         "grain over array_record of PNG": (lambda: _grain(folder / "array_records"), NUM_IMAGES),
         "the authors' generator": (lambda: authors.epoch(photos[:NUM_AUTHORS]), NUM_AUTHORS),
-    }  # fmt: skip
+    }
 
 
 def _waiting() -> float:
@@ -127,8 +131,13 @@ def _waiting() -> float:
     same = fed.take(1).cache().repeat(_STEPS)
     for batches in (fed, same):
         model.fit(batches, verbose=0, shuffle=False)
-    times = [(seconds(lambda: model.fit(fed, verbose=0, shuffle=False)),
-              seconds(lambda: model.fit(same, verbose=0, shuffle=False))) for _ in range(ROUNDS)]  # fmt: skip
+    times = [
+        (
+            seconds(lambda: model.fit(fed, verbose=0, shuffle=False)),
+            seconds(lambda: model.fit(same, verbose=0, shuffle=False)),
+        )
+        for _ in range(ROUNDS)
+    ]
     with_input, without = (min(found) for found in zip(*times, strict=True))
     return 1 - without / with_input
 

@@ -52,15 +52,27 @@ def write_workspace(folder: Path) -> None:
     settings = config.digest_fields(config.CropConfig(size_px=preset.size_px))
     (folder / "model").mkdir(parents=True)
     bundle.save(
-        folder / "model", expressnet.build(preset, len(classes), 0), classes=classes,
-        preprocess={"size_px": preset.size_px, "channel_order": preset.channel_order, "scale": "pixel / 255",
-                    "test_time_flip": False, "crop": settings},
+        folder / "model",
+        expressnet.build(preset, len(classes), 0),
+        classes=classes,
+        preprocess={
+            "size_px": preset.size_px,
+            "channel_order": preset.channel_order,
+            "scale": "pixel / 255",
+            "test_time_flip": False,
+            "crop": settings,
+        },
         provenance={"dataset_id": "bench"},
-    )  # fmt: skip
+    )
     registry.Registry(folder).register(
-        "expressnet-bench", VERSION, bundle.digest(folder / "model"), {"model": folder / "model"},
-        params={}, metrics={}, tags={},
-    )  # fmt: skip
+        "expressnet-bench",
+        VERSION,
+        bundle.digest(folder / "model"),
+        {"model": folder / "model"},
+        params={},
+        metrics={},
+        tags={},
+    )
 
 
 def fer_python() -> Path | None:
@@ -68,8 +80,10 @@ def fer_python() -> Path | None:
     python = FER_VENV / "bin" / "python"
     uv = ROOT / ".tools" / "bin" / "uv"
     if not (FER_VENV / "ready").exists():
-        commands = [[uv, "venv", "--clear", "--python", sys.executable, FER_VENV],
-                    [uv, "pip", "install", "-p", python, FER, "setuptools<81"]]  # fmt: skip
+        commands = [
+            [uv, "venv", "--clear", "--python", sys.executable, FER_VENV],
+            [uv, "pip", "install", "-p", python, FER, "setuptools<81"],
+        ]
         for command in commands:
             if subprocess.run(command, check=False).returncode:
                 return None
@@ -122,8 +136,10 @@ def tell(found: dict[str, list[Round]], num_photos: int) -> None:
     """Prints images/s of each side, and the ratio of every round."""
     for name, rounds in found.items():
         clock_s, cpu_s, rate, face_rate = (median(column) for column in zip(*rounds, strict=True))
-        print(f"{name:>5}: {num_photos / clock_s:.1f} images/s as a whole command ({clock_s:.1f} s, {cpu_s:.1f} s of "
-              f"processors), {rate:.1f} without loading the model; faces found in {face_rate:.1%}")  # fmt: skip
+        print(
+            f"{name:>5}: {num_photos / clock_s:.1f} images/s as a whole command ({clock_s:.1f} s, {cpu_s:.1f} s of "
+            f"processors), {rate:.1f} without loading the model; faces found in {face_rate:.1%}"
+        )
     if "fer" in found:
         for place, name in enumerate(("clock", "processors")):
             ratios = [theirs[place] / ours[place] for theirs, ours in zip(found["fer"], found["ours"], strict=True)]

@@ -54,14 +54,18 @@ def _run_step(step: str, folder: Path) -> None:
 
 def _measure_memory(folder: Path, num_rows: int) -> bool:
     is_met = True
-    for step, name in (("planned", "every one given its shard"), ("groups", "near-duplicates grouped"),
-                       ("drawn", "split drawn and written"),
-                       ("imported", "split imported, checked and written")):  # fmt: skip
+    for step, name in (
+        ("planned", "every one given its shard"),
+        ("groups", "near-duplicates grouped"),
+        ("drawn", "split drawn and written"),
+        ("imported", "split imported, checked and written"),
+    ):
         seconds, gib = steps.run("benchmarks.bench_split", step, folder)
         print(
             f"{num_rows:,} rows, {name}: {gib:.2f} GiB at the peak (asked: at most {MAX_GIB}), {seconds:.0f} s, "
-            f"{num_rows / seconds:,.0f} rows/s", flush=True,
-        )  # fmt: skip
+            f"{num_rows / seconds:,.0f} rows/s",
+            flush=True,
+        )
         is_met &= gib <= MAX_GIB
     return is_met
 

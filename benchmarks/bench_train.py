@@ -23,9 +23,14 @@ def _time(*arguments: str, onednn: bool = True) -> tuple[float, float]:
     command = [sys.executable, "-m", "benchmarks.train_steps", *arguments]
     try:
         done = subprocess.run(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
             timeout=_LONGEST_S,
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         return _LONGEST_S, 0.0
     seconds, gib = map(float, done.stdout.split("figures ")[1].split())

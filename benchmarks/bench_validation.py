@@ -49,13 +49,31 @@ def write_dataset(folder: Path, num_rows: int) -> None:
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=writer.schema))
     info = dict.fromkeys(("num_cross_split_twins", "num_conflicting", "num_conflict_groups", "limit"), 0)
-    names = ("dataset", "dataset_id", "layout", "licence", "licence_accepted", "num_records", "num_examples",
-             "num_duplicates", "num_ignored", "num_forgotten", "num_subjects", "dataset_digest")  # fmt: skip
+    names = (
+        "dataset",
+        "dataset_id",
+        "layout",
+        "licence",
+        "licence_accepted",
+        "num_records",
+        "num_examples",
+        "num_duplicates",
+        "num_ignored",
+        "num_forgotten",
+        "num_subjects",
+        "dataset_digest",
+    )
     storage.write_json(
         folder / "dataset.json",
-        {**dict.fromkeys(names, ""), **info, "classes": list(synthetic.CLASSES), "class_counts": {},
-         "published_counts": {}, "findings": []},
-    )  # fmt: skip
+        {
+            **dict.fromkeys(names, ""),
+            **info,
+            "classes": list(synthetic.CLASSES),
+            "class_counts": {},
+            "published_counts": {},
+            "findings": [],
+        },
+    )
 
 
 def _race(folder: Path) -> None:

@@ -19,9 +19,14 @@ def write(folder: Path) -> Path:
     """Writes a folder with what clean data sets hold: Unicode names, deep and empty folders, empty and large files."""
     noise = np.random.default_rng(5)
     for name, size in (
-        ("happy/a.jpg", 5000), ("happy/é ü.jpg", 300), ("悲しい/😀.jpg", 0), ("sad/deep/er/c.txt", 3_000_000),
-        (f"sad/{'long' * 24}.jpg", 77), (".DS_Store", 9), ("labels.csv", 512),
-    ):  # fmt: skip
+        ("happy/a.jpg", 5000),
+        ("happy/é ü.jpg", 300),
+        ("悲しい/😀.jpg", 0),
+        ("sad/deep/er/c.txt", 3_000_000),
+        (f"sad/{'long' * 24}.jpg", 77),
+        (".DS_Store", 9),
+        ("labels.csv", 512),
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(noise.bytes(size))
     (folder / "angry" / "none").mkdir(parents=True)

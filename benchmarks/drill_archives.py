@@ -134,8 +134,9 @@ def drill_bombs(folder: Path) -> bool:
     seconds, mib = (max(cost[place] for cost in costs.values()) for place in (0, 1))
     return _say(
         f"bombs refused {refused} of {len(costs)} (asked >= 15), most work {seconds:.2f} s (asked < 1), "
-        f"most memory {mib:.0f} MiB (asked < 256)", wrong
-    )  # fmt: skip
+        f"most memory {mib:.0f} MiB (asked < 256)",
+        wrong,
+    )
 
 
 def attack(folder: Path) -> int:

@@ -92,8 +92,11 @@ def drill_failures(server_url: str, objects: dict[str, bytes]) -> bool:
             started = time.monotonic()
             place = BucketPlace(f"gs://{BUCKET}/set", Path(spool), IngestConfig(stall_s=STALL_S, deadline_s=60))
             right = count_right(place, objects)
-            print(f"failure rate {rate:.0%}: {right} of {len(objects)} objects right, asked {len(objects)}; "
-                  f"{proxy.downloads.total()} requests, {time.monotonic() - started:.0f} s", flush=True)  # fmt: skip
+            print(
+                f"failure rate {rate:.0%}: {right} of {len(objects)} objects right, asked {len(objects)}; "
+                f"{proxy.downloads.total()} requests, {time.monotonic() - started:.0f} s",
+                flush=True,
+            )
             proxy.close()
             is_met &= right == len(objects)
     return is_met
@@ -115,8 +118,11 @@ def drill_no_success(server_url: str) -> bool:
             message = str(error)
         took = time.monotonic() - started
         proxy.close()
-    print(f"failure rate 100%: {'error' if message else 'NO ERROR'} after {took:.1f} s, asked about {deadline_s:g} s: "
-          f"{message[:120]}", flush=True)  # fmt: skip
+    print(
+        f"failure rate 100%: {'error' if message else 'NO ERROR'} after {took:.1f} s, asked about {deadline_s:g} s: "
+        f"{message[:120]}",
+        flush=True,
+    )
     return bool(message) and took < 3 * deadline_s
 
 
@@ -145,8 +151,11 @@ def drill_kills(server_url: str, num_kills: int) -> bool:
             again = len(whole) + asked.total() - len(objects)
             most_again = max(most_again, again)
             proxy.close()
-    print(f"killed at random offsets: {complete} of {num_kills} reruns complete and identical; at most {most_again} "
-          "whole objects fetched again, asked at most 1", flush=True)  # fmt: skip
+    print(
+        f"killed at random offsets: {complete} of {num_kills} reruns complete and identical; at most {most_again} "
+        "whole objects fetched again, asked at most 1",
+        flush=True,
+    )
     return complete == num_kills and most_again <= 1
 
 

@@ -86,8 +86,11 @@ def main() -> int:
                 num_fresh += not after_change
                 num_reused += after_nothing == cached
                 num_done += 1
-                print(f"{num_done} of {count}, {time.monotonic() - started:.0f} s: changed, reused "
-                      f"{_told(after_change)}; unchanged, reused {_told(after_nothing)}", flush=True)  # fmt: skip
+                print(
+                    f"{num_done} of {count}, {time.monotonic() - started:.0f} s: changed, reused "
+                    f"{_told(after_change)}; unchanged, reused {_told(after_nothing)}",
+                    flush=True,
+                )
         except KeyboardInterrupt:
             print(f"interrupted after {num_done} of {count}")
     print(f"one byte of one image changed: {num_fresh} of {num_done} runs did everything again")

@@ -52,16 +52,31 @@ def seeds() -> list[bytes]:
     wide = noise.integers(0, 256, (72, 96 * 6 + 1), dtype=np.uint8)
     wide[:, 0] = 0  # the filter byte
     files = [
-        encode(smooth, "JPEG", exif=exif), encode(smooth, "JPEG", progressive=True), encode(gray, "JPEG"),
-        encode(smooth.convert("CMYK"), "JPEG"), encode(smooth, "PNG", exif=exif), encode(alpha, "PNG"),
-        encode(smooth.quantize(), "PNG"), encode(smooth.convert("1"), "PNG"), encode(smooth, "PNG", **frames),
-        png(96, 72, depth=16, pixels=wide.tobytes()), encode(smooth, "WEBP", exif=exif),
-        encode(alpha, "WEBP", lossless=True), encode(smooth, "WEBP", **frames), encode(smooth, "BMP"),
-        encode(smooth.quantize(), "BMP"), encode(smooth, "TIFF"), encode(smooth.convert("CMYK"), "TIFF", exif=exif),
+        encode(smooth, "JPEG", exif=exif),
+        encode(smooth, "JPEG", progressive=True),
+        encode(gray, "JPEG"),
+        encode(smooth.convert("CMYK"), "JPEG"),
+        encode(smooth, "PNG", exif=exif),
+        encode(alpha, "PNG"),
+        encode(smooth.quantize(), "PNG"),
+        encode(smooth.convert("1"), "PNG"),
+        encode(smooth, "PNG", **frames),
+        png(96, 72, depth=16, pixels=wide.tobytes()),
+        encode(smooth, "WEBP", exif=exif),
+        encode(alpha, "WEBP", lossless=True),
+        encode(smooth, "WEBP", **frames),
+        encode(smooth, "BMP"),
+        encode(smooth.quantize(), "BMP"),
+        encode(smooth, "TIFF"),
+        encode(smooth.convert("CMYK"), "TIFF", exif=exif),
         *(encode(smooth, "TIFF", compression=name) for name in ("tiff_lzw", "tiff_adobe_deflate", "packbits")),
-        encode(smooth.convert("1"), "TIFF", compression="group4"), encode(smooth, "TIFF", **frames),
-        encode(smooth, "GIF"), encode(smooth, "GIF", **frames), encode(smooth, "PPM"), encode(gray, "PPM"),
-    ]  # fmt: skip
+        encode(smooth.convert("1"), "TIFF", compression="group4"),
+        encode(smooth, "TIFF", **frames),
+        encode(smooth, "GIF"),
+        encode(smooth, "GIF", **frames),
+        encode(smooth, "PPM"),
+        encode(gray, "PPM"),
+    ]
     photos = [path.read_bytes() for path in sorted(PHOTOS.glob("*"))] if PHOTOS.is_dir() else []
     return files + [photo for photo in photos if 0 < len(photo) < 100_000]
 

@@ -112,7 +112,7 @@ def _say(title: str, labels: np.ndarray, planted: np.ndarray, noisy: np.ndarray,
             f"  suspects, {name}: {found.sum():,}, recall {found[planted].mean():.2f}, precision "
             f"{planted[found].mean():.2f} (asked {RECALL} and {PRECISION}; what was wrong before counts against it)",
             flush=True,
-        )  # fmt: skip
+        )
     return strong[planted].mean() >= RECALL and planted[strong].mean() >= PRECISION
 
 

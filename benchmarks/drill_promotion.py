@@ -28,9 +28,12 @@ def drill_simulation(folder: Path) -> bool:
     """Lets models that differ by nothing and by three points through the gate, a thousand times each."""
     noise, split_rows = made_models.share_promoted(NUM_ROWS, (0.65, 0.65), NUM_TRIES, NUM_RESAMPLES)
     found, _ = made_models.share_promoted(NUM_ROWS, (0.65, 0.68), NUM_TRIES, NUM_RESAMPLES)
-    print(f"simulated on {NUM_ROWS:,} rows, accuracy 0.65, one model alone right on {split_rows:.1%}: without a "
-          f"difference {noise:.1%} of {NUM_TRIES:,} promoted, asked at most 5 %; better by three points {found:.1%}, "
-          "asked at least 80 %", flush=True)  # fmt: skip
+    print(
+        f"simulated on {NUM_ROWS:,} rows, accuracy 0.65, one model alone right on {split_rows:.1%}: without a "
+        f"difference {noise:.1%} of {NUM_TRIES:,} promoted, asked at most 5 %; better by three points {found:.1%}, "
+        "asked at least 80 %",
+        flush=True,
+    )
     return noise <= 0.05 and found >= 0.8
 
 
@@ -41,11 +44,20 @@ def drill_flips(folder: Path) -> bool:
     card_dir = folder / "made" / "card"
     storage.write_bytes(card_dir / "card.md", b"# a card\n" * 50)
     version = models.register(
-        "expressnet-flips", "20260101-00000000", "0" * 64,
-        {"model": model_dir, "evaluation": evaluation_dir, "card": card_dir}, params={}, metrics={}, tags={},
-    )  # fmt: skip
-    loaders = {"model": models.model_dir, "evaluation": models.evaluation, sealed_files.FILE_NAME: models.model_dir,
-               "card": lambda run_id: models.text(run_id, registry.CARD_TEXT)}  # fmt: skip
+        "expressnet-flips",
+        "20260101-00000000",
+        "0" * 64,
+        {"model": model_dir, "evaluation": evaluation_dir, "card": card_dir},
+        params={},
+        metrics={},
+        tags={},
+    )
+    loaders = {
+        "model": models.model_dir,
+        "evaluation": models.evaluation,
+        sealed_files.FILE_NAME: models.model_dir,
+        "card": lambda run_id: models.text(run_id, registry.CARD_TEXT),
+    }
     stored = models.model_dir(version.run_id).parent
     files = sorted(path for path in stored.rglob("*") if path.is_file())
     refused = 0
@@ -58,8 +70,11 @@ def drill_flips(folder: Path) -> bool:
         refused += _refuses(lambda: loaders[name.partition("/")[0]](version.run_id), name)  # noqa: B023
         path.write_bytes(whole)
     still = [name for name, load in loaders.items() if _refuses(lambda: load(version.run_id), "")]  # noqa: B023
-    print(f"flipped bits: {refused} of {NUM_FLIPS} refused with the file's name, asked {NUM_FLIPS}; refused when "
-          f"whole: {len(still)} of {len(loaders)}, asked 0", flush=True)  # fmt: skip
+    print(
+        f"flipped bits: {refused} of {NUM_FLIPS} refused with the file's name, asked {NUM_FLIPS}; refused when "
+        f"whole: {len(still)} of {len(loaders)}, asked 0",
+        flush=True,
+    )
     return refused == NUM_FLIPS and not still
 
 
@@ -75,8 +90,11 @@ def drill_kills(folder: Path) -> bool:
     """Kills between register and alias."""
     promotion_races.in_child(registry.Registry, folder)
     counts = promotion_kills.kill_everywhere(folder, folder)
-    print(f"killed before each line from register to alias: {counts['healed']} of {counts['kills']} healed by the next "
-          f"call, asked {counts['kills']}", flush=True)  # fmt: skip
+    print(
+        f"killed before each line from register to alias: {counts['healed']} of {counts['kills']} healed by the next "
+        f"call, asked {counts['kills']}",
+        flush=True,
+    )
     return counts["healed"] == counts["kills"] > 100
 
 
@@ -108,21 +126,31 @@ def _races(workspace: Path, name: str) -> bool:
         seconds = time.monotonic() - started
         entries += rounds + ours["promotions"]
         blind = promotion_races.race(workspace, racers, rounds, blindly=True)
-        print(f"{name}, {racers} racers: the right champion in {ours['right']} of {rounds} rounds, asked {rounds}; "
-              f"{ours['told']} of {ours['conflicts']} losers told who was first; history "
-              f"{'whole' if ours['whole'] else 'NOT WHOLE'} with {ours['entries']} of {entries} entries; {seconds:.0f} "
-              f"s. Setting the alias as tutorials do: right in {blind['right']}", flush=True)  # fmt: skip
+        print(
+            f"{name}, {racers} racers: the right champion in {ours['right']} of {rounds} rounds, asked {rounds}; "
+            f"{ours['told']} of {ours['conflicts']} losers told who was first; history "
+            f"{'whole' if ours['whole'] else 'NOT WHOLE'} with {ours['entries']} of {entries} entries; {seconds:.0f} "
+            f"s. Setting the alias as tutorials do: right in {blind['right']}",
+            flush=True,
+        )
         is_met &= (ours["right"], ours["told"], ours["entries"], ours["whole"], ours["failed"]) == (
-            rounds, ours["conflicts"], entries, 1, 0,
-        )  # fmt: skip
+            rounds,
+            ours["conflicts"],
+            entries,
+            1,
+            0,
+        )
     return is_met
 
 
 DRILLS: dict[str, Callable[[Path], bool]] = {
     # Kills first: they fork, which a process with open databases and threads must not.
-    "kills": drill_kills, "races-sqlite": drill_races_sqlite, "races-postgresql": drill_races_postgresql,
-    "flips": drill_flips, "simulation": drill_simulation,
-}  # fmt: skip
+    "kills": drill_kills,
+    "races-sqlite": drill_races_sqlite,
+    "races-postgresql": drill_races_postgresql,
+    "flips": drill_flips,
+    "simulation": drill_simulation,
+}
 
 
 def main() -> int:

@@ -13,27 +13,42 @@ from collections.abc import Callable, Iterator
 
 # What is hostile about a name: the name, and a part of the reason to refuse it.
 NAMES = {
-    "absolute": ("/etc/passwd", "is absolute"), "upwards": ("../outside.txt", "leads upwards"),
-    "upwards within": ("a/../../outside.txt", "leads upwards"), "only dots": ("..", "leads upwards"),
-    "home": ("~/../../outside.txt", "leads upwards"), "folder upwards": ("../outside/", "leads upwards"),
-    "absolute folder": ("/etc/", "is absolute"), "empty part": ("a//b", "an empty part"),
-    "dot part": ("a/./b", "an empty part"), "drive": ("C:/outside.txt", "a drive letter"),
-    "backslash": ("a\\..\\..\\outside.txt", "a backslash"), "control": ("a\x01b", "a control character"),
-    "newline": ("a\nb", "a control character"), "long part": ("x" * 256, "a part of more than 255 bytes"),
+    "absolute": ("/etc/passwd", "is absolute"),
+    "upwards": ("../outside.txt", "leads upwards"),
+    "upwards within": ("a/../../outside.txt", "leads upwards"),
+    "only dots": ("..", "leads upwards"),
+    "home": ("~/../../outside.txt", "leads upwards"),
+    "folder upwards": ("../outside/", "leads upwards"),
+    "absolute folder": ("/etc/", "is absolute"),
+    "empty part": ("a//b", "an empty part"),
+    "dot part": ("a/./b", "an empty part"),
+    "drive": ("C:/outside.txt", "a drive letter"),
+    "backslash": ("a\\..\\..\\outside.txt", "a backslash"),
+    "control": ("a\x01b", "a control character"),
+    "newline": ("a\nb", "a control character"),
+    "long part": ("x" * 256, "a part of more than 255 bytes"),
     "long path": ("/".join(["d" * 200] * 25), "more than 4096 bytes"),
-}  # fmt: skip
+}
 PAIRS = {
-    "twice": ("a.jpg", "a.jpg"), "upper case": ("a.jpg", "A.JPG"), "Unicode forms": ("\u00e9.jpg", "e\u0301.jpg"),
-    "file as folder": ("a", "a/b"), "folder as file": ("a/b", "a"), "sharp s": ("stra\u00dfe", "STRASSE"),
+    "twice": ("a.jpg", "a.jpg"),
+    "upper case": ("a.jpg", "A.JPG"),
+    "Unicode forms": ("\u00e9.jpg", "e\u0301.jpg"),
+    "file as folder": ("a", "a/b"),
+    "folder as file": ("a/b", "a"),
+    "sharp s": ("stra\u00dfe", "STRASSE"),
     "file as empty folder": ("a", "A/"),
-}  # fmt: skip
+}
 _TAR_KINDS = {
-    "symbolic link": (tarfile.SYMTYPE, "a symbolic link"), "hard link": (tarfile.LNKTYPE, "a hard link"),
-    "character device": (tarfile.CHRTYPE, "a device"), "block device": (tarfile.BLKTYPE, "a device"),
-    "pipe": (tarfile.FIFOTYPE, "a pipe"), "sparse file": (tarfile.GNUTYPE_SPARSE, "a sparse file"),
-    "contiguous file": (tarfile.CONTTYPE, "unknown kind"), "unknown kind": (b"Z", "unknown kind"),
+    "symbolic link": (tarfile.SYMTYPE, "a symbolic link"),
+    "hard link": (tarfile.LNKTYPE, "a hard link"),
+    "character device": (tarfile.CHRTYPE, "a device"),
+    "block device": (tarfile.BLKTYPE, "a device"),
+    "pipe": (tarfile.FIFOTYPE, "a pipe"),
+    "sparse file": (tarfile.GNUTYPE_SPARSE, "a sparse file"),
+    "contiguous file": (tarfile.CONTTYPE, "unknown kind"),
+    "unknown kind": (b"Z", "unknown kind"),
     "GNU long link": (tarfile.GNUTYPE_LONGLINK, "unknown kind"),
-}  # fmt: skip
+}
 
 
 def tar_bytes(*members: tuple[str, bytes], form: int = tarfile.PAX_FORMAT, **fields: object) -> bytes:
@@ -62,8 +77,10 @@ def zip_bytes(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -
 def archives() -> Iterator[tuple[str, bytes, str]]:
     """Yields what is hostile about an archive, the archive, and a part of the reason to refuse it."""
     builders: dict[str, Callable[..., bytes]] = {
-        "zip": zip_bytes, "tar": tar_bytes, "tar.gz": lambda *members: gzip.compress(tar_bytes(*members), mtime=0)
-    }  # fmt: skip
+        "zip": zip_bytes,
+        "tar": tar_bytes,
+        "tar.gz": lambda *members: gzip.compress(tar_bytes(*members), mtime=0),
+    }
     for kind, build in builders.items():
         for title, (name, reason) in NAMES.items():
             yield (

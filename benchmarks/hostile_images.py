@@ -85,8 +85,17 @@ def _webp_canvas(side: int) -> bytes:
 
 def _tiff_tags(num_tags: int, size: int) -> bytes:
     """A TIFF of 8x8 with many tags, all of whose values are the same `size` bytes."""
-    entries = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8),
-               (277, 3, 1, 1), (278, 3, 1, 8), (279, 4, 1, 64)]  # fmt: skip
+    entries = [
+        (256, 3, 1, 8),
+        (257, 3, 1, 8),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+        (277, 3, 1, 1),
+        (278, 3, 1, 8),
+        (279, 4, 1, 64),
+    ]
     entries += [(1000 + place, 7, size, 8) for place in range(num_tags)]
     directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
     return b"II*\0" + struct.pack("<I", 8 + size) + bytes(size) + directory + bytes(4)

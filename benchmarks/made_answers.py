@@ -14,9 +14,14 @@ _NUM_EXPERTS = 4
 
 
 def table(
-    count: int, *, seed: int = 0, classes: Sequence[str] = CLASSES, rows_each: int = 1, split: str = "test",
+    count: int,
+    *,
+    seed: int = 0,
+    classes: Sequence[str] = CLASSES,
+    rows_each: int = 1,
+    split: str = "test",
     skill: float = 2.0,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Returns answers as expressnet.evaluation.labelled_predictions writes them.
 
     Args:
@@ -34,19 +39,28 @@ def table(
     logits[np.arange(count), labels] += skill
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     people = np.arange(count) // rows_each
-    rows = pd.DataFrame({
-        "sha256": [f"{seed:032x}{place:032x}" for place in range(count)],
-        "subject": [f"p{person}" for person in people],
-        "label": np.array(classes)[labels], "split": split, "source_split": "none",
-        "source_uri": [f"{'studio' if place % 3 else 'street'}/{place}.jpg" for place in range(count)],
-        "target": [[]] * count, "attributes": [json.dumps({"gender": ("a", "b")[place % 2]}) for place in range(count)],
-        "face_found": noise.random(count) < 0.9, "score": noise.random(count),
-        "face_width": noise.uniform(20, 90, count),
-        "yaw": noise.normal(0, 0.2, count).clip(-1, 1), "brightness": noise.uniform(0, 255, count),
-        "contrast": noise.uniform(5, 80, count), "sharpness": noise.uniform(10, 900, count), "group": people,
-        "predicted": np.array(classes)[probabilities.argmax(axis=1)],
-        "probabilities": list(probabilities.astype(np.float32)),
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "sha256": [f"{seed:032x}{place:032x}" for place in range(count)],
+            "subject": [f"p{person}" for person in people],
+            "label": np.array(classes)[labels],
+            "split": split,
+            "source_split": "none",
+            "source_uri": [f"{'studio' if place % 3 else 'street'}/{place}.jpg" for place in range(count)],
+            "target": [[]] * count,
+            "attributes": [json.dumps({"gender": ("a", "b")[place % 2]}) for place in range(count)],
+            "face_found": noise.random(count) < 0.9,
+            "score": noise.random(count),
+            "face_width": noise.uniform(20, 90, count),
+            "yaw": noise.normal(0, 0.2, count).clip(-1, 1),
+            "brightness": noise.uniform(0, 255, count),
+            "contrast": noise.uniform(5, 80, count),
+            "sharpness": noise.uniform(10, 900, count),
+            "group": people,
+            "predicted": np.array(classes)[probabilities.argmax(axis=1)],
+            "probabilities": list(probabilities.astype(np.float32)),
+        }
+    )
     for mixture in TOP_K:
         gates = noise.dirichlet(np.ones(_NUM_EXPERTS), count).astype(np.float32)
         rows[f"{mixture}_gates"] = list(gates)

@@ -31,24 +31,54 @@ def write(folder: Path, count: int) -> tuple[str, str]:
     examples.sort()
     pngs = {sha256: png for sha256, _, _, png in examples}
     places = shards.fill(
-        folder / "faces/shards", set(pngs), lambda keys: (shards.Payload(key, "png", pngs[key]) for key in keys),
+        folder / "faces/shards",
+        set(pngs),
+        lambda keys: (shards.Payload(key, "png", pngs[key]) for key in keys),
         bytes_each=2000,
-    )  # fmt: skip
+    )
     rows = [
         {
-            "sha256": sha256, "label": label, "source_split": "none", "subject": subject,
-            "source_uri": sha256[:6], "generation": "", "given_box_xyxy": (), "target": (), "attributes": "",
-            "copies": 1, "bytes": len(png), "format": "PNG", "width": 32, "height": 32, "problem": "",
-            **fingerprint.of(codec.decode_rgb(png))._asdict(), "face_found": True, "num_faces": 1, "score": 0.9,
-            "box_xyxy": (0, 0, 32, 32), "angle_deg": 0.0, "face_width": 20.0, "yaw": 0.0,
+            "sha256": sha256,
+            "label": label,
+            "source_split": "none",
+            "subject": subject,
+            "source_uri": sha256[:6],
+            "generation": "",
+            "given_box_xyxy": (),
+            "target": (),
+            "attributes": "",
+            "copies": 1,
+            "bytes": len(png),
+            "format": "PNG",
+            "width": 32,
+            "height": 32,
+            "problem": "",
+            **fingerprint.of(codec.decode_rgb(png))._asdict(),
+            "face_found": True,
+            "num_faces": 1,
+            "score": 0.9,
+            "box_xyxy": (0, 0, 32, 32),
+            "angle_deg": 0.0,
+            "face_width": 20.0,
+            "yaw": 0.0,
         }
         for sha256, label, subject, png in examples
-    ]  # fmt: skip
+    ]
     manifest.write(pd.DataFrame(rows).merge(places, on="sha256"), folder / "faces", manifest.CROPPED)
-    dataset = {"dataset": "folder", "dataset_id": "folder", "dataset_digest": "d" * 64, "licence": "ours",
-               "real_faces": False, "classes": CLASSES, "num_subjects": count // 6}  # fmt: skip
-    crops = {"crops_digest": "c" * 64, "code_digest": code_version.digest("faces.crop_shards"),
-             "config": config.digest_fields(config.CropConfig(size_px=32))}  # fmt: skip
+    dataset = {
+        "dataset": "folder",
+        "dataset_id": "folder",
+        "dataset_digest": "d" * 64,
+        "licence": "ours",
+        "real_faces": False,
+        "classes": CLASSES,
+        "num_subjects": count // 6,
+    }
+    crops = {
+        "crops_digest": "c" * 64,
+        "code_digest": code_version.digest("faces.crop_shards"),
+        "config": config.digest_fields(config.CropConfig(size_px=32)),
+    }
     storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
     settings = config.SplitConfig(val_fraction=0.2, test_fraction=0.25)
     split.run(str(folder / "faces"), str(folder / "split"), settings)

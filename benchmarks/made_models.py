@@ -54,9 +54,14 @@ def share_promoted(
     for seed in range(num_tries):
         labels, champion, challenger = labels_and_answers(num_rows, accuracies, seed)
         found = comparison.compare(
-            labels, champion, challenger, np.arange(num_rows), num_resamples=num_resamples,
-            confidence=config.confidence, seed=seed,
-        )  # fmt: skip
+            labels,
+            champion,
+            challenger,
+            np.arange(num_rows),
+            num_resamples=num_resamples,
+            confidence=config.confidence,
+            seed=seed,
+        )
         promoted += promotion_gate.decide(found, CLASSES, config)[0]
         split_rows += found.only_champion_right + found.only_challenger_right
     return promoted / num_tries, split_rows / (num_tries * num_rows)
@@ -80,8 +85,11 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
         evaluation_dir / "evaluation.json", _evaluation(labels, probabilities) | {"model_digest": digest}
     )
     storage.write_bytes(evaluation_dir / "report.html", html.page("made", champion_section.place()).encode())
-    rows = {"sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
-            "label": np.array(CLASSES)[labels], "probabilities": list(probabilities)}  # fmt: skip
+    rows = {
+        "sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
+        "label": np.array(CLASSES)[labels],
+        "probabilities": list(probabilities),
+    }
     pd.DataFrame(rows).to_parquet(evaluation_dir / "predictions.parquet", index=False)
     return model_dir, evaluation_dir
 
@@ -89,21 +97,37 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
 def _provenance() -> dict:
     return {
         **{name: storage.bytes_sha256(name.encode()) for name in model_card.DIGESTS},
-        "dataset": "demo", "dataset_id": "made", "licence": "ours", "real_faces": False, "protocol": "honest",
-        "backbone_weights": "none: trained from scratch", "config": {"preset": "tiny", "seed": 0}, "versions": {},
-    }  # fmt: skip
+        "dataset": "demo",
+        "dataset_id": "made",
+        "licence": "ours",
+        "real_faces": False,
+        "protocol": "honest",
+        "backbone_weights": "none: trained from scratch",
+        "config": {"preset": "tiny", "seed": 0},
+        "versions": {},
+    }
 
 
 def _evaluation(labels: np.ndarray, probabilities: np.ndarray) -> dict:
     counts, settings = np.bincount(labels).tolist(), EvaluateConfig(num_resamples=100)
     figures = metrics.with_intervals(labels, probabilities, np.arange(len(labels)), settings)
     return {
-        "dataset": "demo", "dataset_id": "made", "protocol": "honest", "preset": "tiny", "seed": 0, "classes": CLASSES,
-        "split_digest": storage.bytes_sha256(b"split_digest"), "num_test": len(labels), "num_groups": len(labels),
-        "majority_rate": max(counts) / len(labels), "confidence": settings.confidence,
-        "headlines": list(metrics.HEADLINES), "metrics": figures, "support": counts,
+        "dataset": "demo",
+        "dataset_id": "made",
+        "protocol": "honest",
+        "preset": "tiny",
+        "seed": 0,
+        "classes": CLASSES,
+        "split_digest": storage.bytes_sha256(b"split_digest"),
+        "num_test": len(labels),
+        "num_groups": len(labels),
+        "majority_rate": max(counts) / len(labels),
+        "confidence": settings.confidence,
+        "headlines": list(metrics.HEADLINES),
+        "metrics": figures,
+        "support": counts,
         "one_vs_rest_accuracy": figures["one_vs_rest_accuracy"]["value"],
         "slices": {"slices": [], "gaps": [], "worst": -1},
         "split_counts": {"test": dict(zip(CLASSES, counts, strict=True))},
         "face_rate_by_class": dict.fromkeys(CLASSES, 1.0),
-    }  # fmt: skip
+    }

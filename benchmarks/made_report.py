@@ -15,15 +15,25 @@ from expressnet.report import evaluation_page
 
 PROVENANCE = {
     **dict.fromkeys(("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest"), "0" * 64),
-    "backbone_weights": "none: from scratch", "licence": "ours", "versions": {"keras": "3"},
-    "dataset_id": "demo", "real_faces": False, "protocol": "honest",
-}  # fmt: skip
+    "backbone_weights": "none: from scratch",
+    "licence": "ours",
+    "versions": {"keras": "3"},
+    "dataset_id": "demo",
+    "real_faces": False,
+    "protocol": "honest",
+}
 
 
 def evaluation(
-    table: pd.DataFrame | None = None, *, classes: Sequence[str] = made_answers.CLASSES, dataset_id: str = "demo",
-    protocol: str = "honest", num_test: int = 420, has_val: bool = True, num_resamples: int = 100,
-) -> dict[str, Any]:  # fmt: skip
+    table: pd.DataFrame | None = None,
+    *,
+    classes: Sequence[str] = made_answers.CLASSES,
+    dataset_id: str = "demo",
+    protocol: str = "honest",
+    num_test: int = 420,
+    has_val: bool = True,
+    num_resamples: int = 100,
+) -> dict[str, Any]:
     """Returns what expressnet.stages.evaluate writes."""
     test = made_answers.table(num_test, classes=classes) if table is None else table
     val = made_answers.table(140, seed=1, classes=classes, split="val") if has_val else pd.DataFrame()
@@ -31,20 +41,33 @@ def evaluation(
     counts = {name: dict.fromkeys(classes, 20) for name in (("train", "val", "test") if has_val else ("train", "test"))}
     found, dropped = json_values.plain(metric_suite.of(test, val, list(classes), made_answers.TOP_K, settings))
     return {
-        **found, "not_finite": dropped, "classes": list(classes), "dataset_id": dataset_id, "protocol": protocol,
-        "preset": "small", "seed": 52, "model_digest": "1" * 64, "split_counts": counts,
-        "face_rate_by_class": dict.fromkeys(classes, 0.9), "crops": {"mode": "aligned", "size_px": 48},
-    }  # fmt: skip
+        **found,
+        "not_finite": dropped,
+        "classes": list(classes),
+        "dataset_id": dataset_id,
+        "protocol": protocol,
+        "preset": "small",
+        "seed": 52,
+        "model_digest": "1" * 64,
+        "split_counts": counts,
+        "face_rate_by_class": dict.fromkeys(classes, 0.9),
+        "crops": {"mode": "aligned", "size_px": 48},
+    }
 
 
 def history(epochs: int = 12) -> pd.DataFrame:
     """Returns figures by epoch as training writes them."""
     passed = np.arange(1, epochs + 1)
     loss = 1.9 * np.exp(-passed / 6) + 0.3
-    return pd.DataFrame({
-        "epoch": passed, "train_loss": loss, "loss": loss + 0.01 * passed, "train_accuracy": 1 - loss / 2.4,
-        "accuracy": 1 - loss / 2.2,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "epoch": passed,
+            "train_loss": loss,
+            "loss": loss + 0.01 * passed,
+            "train_accuracy": 1 - loss / 2.4,
+            "accuracy": 1 - loss / 2.2,
+        }
+    )
 
 
 def page(

@@ -37,9 +37,14 @@ def clean_rows(count: int = 20) -> pd.DataFrame:
 
 
 INFO: dict[str, Any] = {
-    "classes": CLASSES, "limit": 0, "num_cross_split_twins": 0, "num_conflicting": 0, "num_conflict_groups": 0,
-    "published_counts": {}, "findings": [],
-}  # fmt: skip
+    "classes": CLASSES,
+    "limit": 0,
+    "num_cross_split_twins": 0,
+    "num_conflicting": 0,
+    "num_conflict_groups": 0,
+    "published_counts": {},
+    "findings": [],
+}
 
 
 def split_rows() -> pd.DataFrame:
@@ -71,17 +76,20 @@ PLANTED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "aspect": (_set(clean_rows(), width=(3, 500)), {}, r"happy/3\.png \(500 x 48\)"),
     "resolution": (_set(clean_rows(), width=(3, 480), height=(3, 480)), {}, r"happy/3\.png \(480 x 480\)"),
     "subjects_across_splits": (
-        _set(_set(split_rows(), subject=(3, "Ann")), subject=(33, "Ann")), {}, r"1 against it: happy/33\.png \(Ann\)"
+        _set(_set(split_rows(), subject=(3, "Ann")), subject=(33, "Ann")),
+        {},
+        r"1 against it: happy/33\.png \(Ann\)",
     ),
     "classes_of_splits": (split_rows().query("label == 'sad' or source_split == 'train'"), {}, "test holds no happy"),
     "published_counts": (split_rows(), {"published_counts": {"train": {"sad": 20}}}, "train: 10 of sad, published 20"),
     "class_balance": (split_rows().drop(index=range(21, 37, 2)), {}, "33% of the images would have to change"),
     "reader_findings": (
-        clean_rows(), {"findings": [{"kind": "missing files", "count": 7, "examples": ["a.jpg"]}]},
+        clean_rows(),
+        {"findings": [{"kind": "missing files", "count": 7, "examples": ["a.jpg"]}]},
         "missing files: 7, such",
     ),
     "unreadable": (_set(clean_rows(400), problem=(3, "empty")), {}, r"happy/3\.png \(empty\)"),
-}  # fmt: skip
+}
 
 
 def in_parts(rows: pd.DataFrame, size: int) -> Callable[[list[str]], Iterator[pd.DataFrame]]:
@@ -93,6 +101,9 @@ def clean_draw(seed: int) -> pd.DataFrame:
     """Returns a manifest with nothing wrong in it, drawn at random."""
     rng = np.random.default_rng(seed)
     return split_rows().assign(
-        phash=[rng.bytes(16).hex() for _ in range(40)], brightness=rng.normal(120, 25, 40).clip(20, 230),
-        contrast=rng.uniform(20, 70, 40), width=rng.integers(80, 120, 40), height=rng.integers(80, 120, 40),
-    )  # fmt: skip
+        phash=[rng.bytes(16).hex() for _ in range(40)],
+        brightness=rng.normal(120, 25, 40).clip(20, 230),
+        contrast=rng.uniform(20, 70, 40),
+        width=rng.integers(80, 120, 40),
+        height=rng.integers(80, 120, 40),
+    )

@@ -41,8 +41,11 @@ def register(workspace: Path, count: int) -> None:
     for seed in range(count):
         model_dir, _ = made_models.write(workspace / "made" / str(seed), seed)
         digest = storage.file_sha256(model_dir / "weights.safetensors")
-        versions.append(models.register(MODEL_NAME, f"20260101-{digest[:8]}", digest, {"model": model_dir},
-                                        params={}, metrics={}, tags={}))  # fmt: skip
+        versions.append(
+            models.register(
+                MODEL_NAME, f"20260101-{digest[:8]}", digest, {"model": model_dir}, params={}, metrics={}, tags={}
+            )
+        )
     storage.write_json(workspace / "versions.json", versions)
 
 
@@ -120,8 +123,12 @@ def _promote(models: Registry, versions: list[Version], scores: list[int], place
         if champion["score"] >= scores[place]:
             return counts
         try:
-            champions.swap(expected=champion, new=_record(versions[place], scores[place]), action="promoted",
-                           evidence={"score": scores[place]})  # fmt: skip
+            champions.swap(
+                expected=champion,
+                new=_record(versions[place], scores[place]),
+                action="promoted",
+                evidence={"score": scores[place]},
+            )
             return counts + Counter(promotions=1)
         except storage.ConflictError as error:
             told = _TOLD.match(str(error))

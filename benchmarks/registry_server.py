@@ -52,8 +52,14 @@ def _database(place: Path, folder: Path) -> Iterator[str]:
     if user:
         shutil.chown(folder, _USER, _USER)
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    subprocess.run([place / "initdb", "-D", folder / "data", "-U", "mlflow", "--auth=trust", "-E", "UTF8"], check=True,
-                   cwd=folder, stdout=subprocess.DEVNULL, env=environment, **user)  # fmt: skip
+    subprocess.run(
+        [place / "initdb", "-D", folder / "data", "-U", "mlflow", "--auth=trust", "-E", "UTF8"],
+        check=True,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        env=environment,
+        **user,
+    )
     port = _free_port()
     command = [place / "postgres", "-D", folder / "data", "-h", "127.0.0.1", "-p", str(port), "-k", "", "-F"]
     with _process(command, folder / "log.txt", lambda: _accepts(port), cwd=folder, env=environment, **user):
@@ -65,11 +71,28 @@ def _server(database: str, folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True)
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database, "--artifacts-destination",
-               (folder / "artifacts").as_uri(), "--host", "127.0.0.1", "--port", str(port),
-               "--workers", "1"]  # fmt: skip
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-                   "PYTHONWARNINGS": "ignore"}  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        database,
+        "--artifacts-destination",
+        (folder / "artifacts").as_uri(),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    environment = {
+        **os.environ,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONWARNINGS": "ignore",
+    }
     environment.pop("MLFLOW_TRACKING_URI", None)
     with _process(command, folder / "log.txt", lambda: _is_healthy(url), cwd=folder, env=environment):
         yield url

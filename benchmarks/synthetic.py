@@ -45,17 +45,21 @@ def _batch(start: int, stop: int, num_rows: int, noise: np.random.Generator) -> 
     people = noise.integers(0, max(1, int(num_rows * KNOWN / IMAGES_EACH)), count)
     subjects = np.where(noise.random(count) < KNOWN, people, -1)
     columns = {
-        "sha256": _hex(keys), "pixel_sha256": _hex(pixels), "phash": _hex(hashes),
+        "sha256": _hex(keys),
+        "pixel_sha256": _hex(pixels),
+        "phash": _hex(hashes),
         "label": [CLASSES[place] for place in noise.choice(len(CLASSES), count, p=SHARES)],
         "subject": [f"person {number}" if number >= 0 else "" for number in subjects.tolist()],
         "source_uri": [f"images/{number:08d}.jpg" for number in range(start, stop)],
         "box_xyxy": pa.FixedSizeListArray.from_arrays(pa.array(noise.integers(0, 500, 4 * count), pa.int32()), 4),
-    }  # fmt: skip
+    }
     return pa.RecordBatch.from_arrays(
-        [pa.array(columns[field.name], field.type) if field.name in columns else _same(field, count)
-         for field in manifest.CROPPED],
+        [
+            pa.array(columns[field.name], field.type) if field.name in columns else _same(field, count)
+            for field in manifest.CROPPED
+        ],
         schema=manifest.CROPPED.with_metadata(manifest.METADATA),
-    )  # fmt: skip
+    )
 
 
 def _same(field: pa.Field, count: int) -> pa.Array:

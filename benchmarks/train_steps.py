@@ -22,9 +22,14 @@ from expressnet.model import batchnorm, expressnet, fft_conv, presets
 
 # Side of the map, channels in and out, side of the kernel: the first extractor's layers at 224 px, and small kernels.
 CONVOLUTIONS = {
-    75: (224, 3, 8), 50: (112, 8, 16), 25: (56, 16, 32), 15: (28, 32, 64), 9: (14, 64, 128), 7: (112, 16, 32),
+    75: (224, 3, 8),
+    50: (112, 8, 16),
+    25: (56, 16, 32),
+    15: (28, 32, 64),
+    9: (14, 64, 128),
+    7: (112, 16, 32),
     3: (7, 128, 256),
-}  # fmt: skip
+}
 
 
 def _convolution(kernel: int, way: str, batch: int, training: bool) -> Callable[[], Any]:

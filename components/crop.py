@@ -7,26 +7,40 @@ from components import _images
 
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def crop(
-    photos: dsl.Input[dsl.Dataset], dataset_digest: str, code_digest: str, preset: str, mode: str, protocol: str,
-    margin: float, detector: str, pictures: bool, parts: List[str], workspace: str, faces: dsl.Output[dsl.Dataset],
+    photos: dsl.Input[dsl.Dataset],
+    dataset_digest: str,
+    code_digest: str,
+    preset: str,
+    mode: str,
+    protocol: str,
+    margin: float,
+    detector: str,
+    pictures: bool,
+    parts: List[str],
+    workspace: str,
+    faces: dsl.Output[dsl.Dataset],
     crop_report: dsl.Output[dsl.HTML],
-) -> NamedTuple("Outputs", [("crops_digest", str)]):  # fmt: skip
+) -> NamedTuple("Outputs", [("crops_digest", str)]):
     """Cuts one face out of every photograph."""
     import shutil
 
     from expressnet import config
-    from expressnet.runtime import console
+    from expressnet.runtime import journal
 
-    with console.stage("crop", "Cutting out faces with BlazeFace") as journal:
+    with journal.stage("crop", "Cutting out faces with BlazeFace") as entry:
         from expressnet.model import presets
         from expressnet.stages import crop
 
         settings = config.CropConfig.of_run(
-            mode=mode, protocol=protocol, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector,
+            mode=mode,
+            protocol=protocol,
+            size_px=presets.PRESETS[preset].size_px,
+            margin=margin,
+            detector=detector,
             pictures=pictures,
-        )  # fmt: skip
+        )
         report = crop.run(photos.path, f"{workspace}/crops", settings)
-        journal.update(report)
+        entry.update(report)
     faces.uri = report["path"]
     faces.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
     shutil.copy(f"{report['path']}/report.html", crop_report.path)

@@ -9,13 +9,13 @@ def predict(
 ):
     """Predicts one face of every photograph with a registered model."""
     from expressnet import config
-    from expressnet.runtime import console
+    from expressnet.runtime import journal
 
-    with console.stage("predict", "Predicting with a registered model") as journal:
+    with journal.stage("predict", "Predicting with a registered model") as entry:
         from expressnet.stages import predict
 
         settings = config.PredictConfig(model=model, version=version, gallery=gallery)
         report = predict.run(input_uri, workspace, settings)
-        journal.update(report)
+        entry.update(report)
     predictions.uri = report["path"]
     predictions.metadata.update(report)

@@ -7,16 +7,18 @@ from components import _images
 
 @dsl.component(base_image=_images.REGISTRY, install_kfp_package=False)
 def register(
-    model: dsl.Input[dsl.Model], evaluation: dsl.Input[dsl.Artifact], workspace: str,
+    model: dsl.Input[dsl.Model],
+    evaluation: dsl.Input[dsl.Artifact],
+    workspace: str,
     registration: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Outputs", [("version", str), ("model_name", str)]):  # fmt: skip
+) -> NamedTuple("Outputs", [("version", str), ("model_name", str)]):
     """Puts the model into the registry, once."""
-    from expressnet.runtime import console
+    from expressnet.runtime import journal
 
-    with console.stage("register", "Registering the model with MLflow") as journal:
+    with journal.stage("register", "Registering the model with MLflow") as entry:
         from expressnet.stages import register
 
         report = register.run(model.path, evaluation.path, registration.path, workspace)
-        journal.update(report)
+        entry.update(report)
     registration.metadata.update(report)
     return (report["version"], report["model_name"])

@@ -7,14 +7,22 @@ from components import _images
 
 @dsl.component(base_image=_images.DATA, install_kfp_package=False)
 def split(
-    faces: dsl.Input[dsl.Dataset], crops_digest: str, code_digest: str, protocol: str, seed: int,
-    split_file: str, split_file_digest: str, kept_file: str, kept_digest: str, splits: dsl.Output[dsl.Dataset],
-) -> NamedTuple("Outputs", [("split_digest", str)]):  # fmt: skip
+    faces: dsl.Input[dsl.Dataset],
+    crops_digest: str,
+    code_digest: str,
+    protocol: str,
+    seed: int,
+    split_file: str,
+    split_file_digest: str,
+    kept_file: str,
+    kept_digest: str,
+    splits: dsl.Output[dsl.Dataset],
+) -> NamedTuple("Outputs", [("split_digest", str)]):
     """Says who is trained on, selected on and tested on."""
     from expressnet import config
-    from expressnet.runtime import console
+    from expressnet.runtime import journal
 
-    with console.stage("split", "Dividing into train, val and test") as journal:
+    with journal.stage("split", "Dividing into train, val and test") as entry:
         from expressnet.stages import split
 
         settings = config.SplitConfig(
@@ -26,6 +34,6 @@ def split(
             kept_digest=kept_digest,
         )
         report = split.run(faces.path, splits.path, settings)
-        journal.update(report)
+        entry.update(report)
     splits.metadata.update(report, crops_digest=crops_digest, code_digest=code_digest)
     return (report["split_digest"],)

@@ -130,8 +130,10 @@ def pins(pushed: dict[str, str]) -> str:
     """
     lines = [
         "# Which images our pods run; written by `make images PUSH=1`.",
-        "apiVersion: kustomize.config.k8s.io/v1alpha1", "kind: Component", "images:",
-    ]  # fmt: skip
+        "apiVersion: kustomize.config.k8s.io/v1alpha1",
+        "kind: Component",
+        "images:",
+    ]
     for name, tag in ({image.name: image.tag for image in requirements.IMAGES} | MIRRORED).items():
         new_name, _, sha256 = pushed[name].partition("@")
         lines += [f"  - name: {tag.rpartition(':')[0]}", f"    newName: {new_name}", f"    digest: {sha256}"]

@@ -42,19 +42,34 @@ class Image:
 
 IMAGES = (
     Image(
-        name="python-data", tag=_images.DATA, contents=("models", "demo", "code"),
+        name="python-data",
+        tag=_images.DATA,
+        contents=("models", "demo", "code"),
         without=(*_COMPILE_TIME, "keras", "mlflow", "tensorboard", "h5py"),
     ),
     Image(
-        name="python-registry", tag=_images.REGISTRY, group="server", contents=("code",),
-        without=(*_COMPILE_TIME, "keras", "tensorboard", "h5py", "mediapipe", "opencv-contrib-python",
-                 "great-expectations"),
+        name="python-registry",
+        tag=_images.REGISTRY,
+        group="server",
+        contents=("code",),
+        without=(
+            *_COMPILE_TIME,
+            "keras",
+            "tensorboard",
+            "h5py",
+            "mediapipe",
+            "opencv-contrib-python",
+            "great-expectations",
+        ),
     ),
     Image(
-        name="python-train", tag=_images.TRAIN, has_tensorflow=True, contents=("models", "code"),
+        name="python-train",
+        tag=_images.TRAIN,
+        has_tensorflow=True,
+        contents=("models", "code"),
         without=(*_COMPILE_TIME, "great-expectations"),
     ),
-)  # fmt: skip
+)
 
 
 def export(image: Image, accelerator: str = "cpu", file_format: str = "requirements.txt") -> str:

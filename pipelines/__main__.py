@@ -9,7 +9,7 @@ from pathlib import Path
 
 from expressnet import config, datasets
 from expressnet.runtime import storage
-from pipelines import catalog, local
+from pipelines import catalog, errors, local
 from pipelines.cli import matrix, models, predict
 from pipelines.cli.cluster import add_commands, add_compile
 
@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except local.RunError as error:
+    except errors.RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -29,9 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipelines", description="Runs or compiles ExpressNet's pipelines.",
+        prog="python -m pipelines",
+        description="Runs or compiles ExpressNet's pipelines.",
         epilog="Example: python -m pipelines run train --dataset fer2013 --data-uri ~/fer2013.csv --preset small",
-    )  # fmt: skip
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     settings = _settings_parser()
     _add_run(commands, settings)
@@ -48,8 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     export_parser = commands.add_parser(
         "export", help="write a SavedModel and a TFLite model: uint8 crops in, probabilities out"
     )
-    export_parser.add_argument("--name", default="", metavar="MODEL",
-                               help="such as expressnet-demo; not needed where there is one champion")  # fmt: skip
+    export_parser.add_argument(
+        "--name", default="", metavar="MODEL", help="such as expressnet-demo; not needed where there is one champion"
+    )
     export_parser.add_argument("--model", type=Path, help="a model folder instead of the champion")
     export_parser.add_argument("--to", type=Path, default=Path("build/export"), help="new folder; default: %(default)s")
     export_parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
@@ -62,9 +64,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_run(commands: argparse._SubParsersAction, settings: argparse.ArgumentParser) -> None:
     run = commands.add_parser(
-        "run", help="run a pipeline on this machine", parents=[settings],
+        "run",
+        help="run a pipeline on this machine",
+        parents=[settings],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
+    )
     run.add_argument("--out", type=Path, default=Path("out"), help="workspace: data, artifacts, registry, runs")
     run.set_defaults(command=_run)
 
@@ -74,57 +78,123 @@ def _settings_parser() -> argparse.ArgumentParser:
     run = argparse.ArgumentParser(add_help=False)
     run.add_argument("pipeline", choices=catalog.OF_DATA)
     run.add_argument("--dataset", choices=datasets.NAMES, default=config.IngestConfig.dataset)
-    run.add_argument("--data-uri", default="",
-                     help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo")  # fmt: skip
+    run.add_argument(
+        "--data-uri", default="", help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix; not needed for demo"
+    )
     run.add_argument("--preset", choices=config.PRESETS, default="small", help="size of the network")
     run.add_argument("--protocol", choices=config.PROTOCOLS, default=config.SplitConfig.protocol)
     run.add_argument("--seed", type=int, default=config.SplitConfig.seed, help="of split and training")
-    run.add_argument("--split-file", default="",
-                     help="a split.csv that another run wrote, instead of a draw; submit takes gs:// too")  # fmt: skip
+    run.add_argument(
+        "--split-file", default="", help="a split.csv that another run wrote, instead of a draw; submit takes gs:// too"
+    )
     run.add_argument("--limit", type=_count, default=0, help="at most so many examples, stratified; 0 is all")
-    run.add_argument("--label-mode", choices=config.LABEL_MODES, default=config.IngestConfig.label_mode,
-                     help="of ferplus: the class that most voted for, or the shares of the votes")  # fmt: skip
+    run.add_argument(
+        "--label-mode",
+        choices=config.LABEL_MODES,
+        default=config.IngestConfig.label_mode,
+        help="of ferplus: the class that most voted for, or the shares of the votes",
+    )
     run.add_argument("--epochs", type=_count, default=0, help="0 is the preset's own")
-    run.add_argument("--precision", choices=config.PRECISIONS, default=config.TrainConfig.precision,
-                     help="of training: 16 bits are faster where the processor has them")  # fmt: skip
+    run.add_argument(
+        "--precision",
+        choices=config.PRECISIONS,
+        default=config.TrainConfig.precision,
+        help="of training: 16 bits are faster where the processor has them",
+    )
     run.add_argument("--xla", action="store_true", help="let XLA compile the training step, which takes it minutes")
-    run.add_argument("--class-weights", type=float, default=config.TrainConfig.class_weights, metavar="POWER",
-                     help="0: all images weigh alike; 1: all classes do; 0.5 lies between")  # fmt: skip
-    run.add_argument("--no-crop-cache", dest="crop_cache", action="store_false",
-                     help="decode crops for every batch instead of once, where neither memory nor disk holds their "
-                     "pixels")  # fmt: skip
-    run.add_argument("--moe", default="", metavar="OPTIONS",
-                     help="mixtures beyond the paper: renormalize=1,gate_noise=0.5,balance=0.01")  # fmt: skip
-    run.add_argument("--backbone-weights", default="", metavar="FILE",
-                     help="pretrained ResNet-50 (HDF5; a path or gs://bucket/object) for the preset paper")  # fmt: skip
+    run.add_argument(
+        "--class-weights",
+        type=float,
+        default=config.TrainConfig.class_weights,
+        metavar="POWER",
+        help="0: all images weigh alike; 1: all classes do; 0.5 lies between",
+    )
+    run.add_argument(
+        "--no-crop-cache",
+        dest="crop_cache",
+        action="store_false",
+        help="decode crops for every batch instead of once, where neither memory nor disk holds their pixels",
+    )
+    run.add_argument(
+        "--moe",
+        default="",
+        metavar="OPTIONS",
+        help="mixtures beyond the paper: renormalize=1,gate_noise=0.5,balance=0.01",
+    )
+    run.add_argument(
+        "--backbone-weights",
+        default="",
+        metavar="FILE",
+        help="pretrained ResNet-50 (HDF5; a path or gs://bucket/object) for the preset paper",
+    )
     run.add_argument("--backbone-sha256", default="", metavar="SHA256", help="of that file")
-    run.add_argument("--checkpoint-uri", default="", metavar="URI",
-                     help="gs://bucket/prefix that gets a copy of every checkpoint")  # fmt: skip
-    run.add_argument("--severities", default=config.ValidateConfig.severities,
-                     help="what failed checks of the data do, as copies=off,exposure=stop")  # fmt: skip
-    run.add_argument("--compare-with", default="", metavar="DIGEST",
-                     help="first digits of another ingested data set's digest: show the colours of both")  # fmt: skip
-    run.add_argument("--crop-mode", choices=config.RUN_CROP_MODES, default=config.AUTO,
-                     help="aligned: level eyes, square; paper: the authors' box of the full-range model; whole: the "
-                     "image as it is; auto: paper with --protocol paper, else aligned")  # fmt: skip
-    run.add_argument("--margin", type=float, default=config.CropConfig.margin,
-                     help="of aligned: context around a face, in face widths")  # fmt: skip
+    run.add_argument(
+        "--checkpoint-uri", default="", metavar="URI", help="gs://bucket/prefix that gets a copy of every checkpoint"
+    )
+    run.add_argument(
+        "--severities",
+        default=config.ValidateConfig.severities,
+        help="what failed checks of the data do, as copies=off,exposure=stop",
+    )
+    run.add_argument(
+        "--compare-with",
+        default="",
+        metavar="DIGEST",
+        help="first digits of another ingested data set's digest: show the colours of both",
+    )
+    run.add_argument(
+        "--crop-mode",
+        choices=config.RUN_CROP_MODES,
+        default=config.AUTO,
+        help="aligned: level eyes, square; paper: the authors' box of the full-range model; whole: the "
+        "image as it is; auto: paper with --protocol paper, else aligned",
+    )
+    run.add_argument(
+        "--margin",
+        type=float,
+        default=config.CropConfig.margin,
+        help="of aligned: context around a face, in face widths",
+    )
     run.add_argument("--detector", choices=config.DETECTORS, default=config.CropConfig.detector)
-    run.add_argument("--accept-licence", dest="licence_accepted", action="store_true",
-                     help="acknowledge the data set's licence; the run records it")  # fmt: skip
-    run.add_argument("--pictures", action="store_true",
-                     help="show crops, and where the model looked, in the pages, if the licence allows it")  # fmt: skip
+    run.add_argument(
+        "--accept-licence",
+        dest="licence_accepted",
+        action="store_true",
+        help="acknowledge the data set's licence; the run records it",
+    )
+    run.add_argument(
+        "--pictures",
+        action="store_true",
+        help="show crops, and where the model looked, in the pages, if the licence allows it",
+    )
     run.add_argument("--intended-use", default="", help="what the model is for; recorded with a promotion")
-    run.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
-                     help="whose prohibitions the intended use is compared with")  # fmt: skip
-    run.add_argument("--min-new", type=int, default=argparse.SUPPRESS, metavar="IMAGES",
-                     help="of retrain: fewest images that must have come, gone or changed their label; 0: any change "
-                     "of the data; without it 5 %% of the champion's, 50 at least")  # fmt: skip
-    run.add_argument("--warm-start", action="store_true", default=argparse.SUPPRESS,
-                     help="of retrain: start from the champion's weights")  # fmt: skip
-    run.add_argument("--on-drift", choices=config.DRIFT_ANSWERS, default=argparse.SUPPRESS,
-                     help="of retrain: train on photographs of another kind (go, without it), or end where they came "
-                     "twice in a row (stop)")  # fmt: skip
+    run.add_argument(
+        "--jurisdiction",
+        choices=config.JURISDICTIONS,
+        default=config.PromoteConfig.jurisdiction,
+        help="whose prohibitions the intended use is compared with",
+    )
+    run.add_argument(
+        "--min-new",
+        type=int,
+        default=argparse.SUPPRESS,
+        metavar="IMAGES",
+        help="of retrain: fewest images that must have come, gone or changed their label; 0: any change "
+        "of the data; without it 5 %% of the champion's, 50 at least",
+    )
+    run.add_argument(
+        "--warm-start",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="of retrain: start from the champion's weights",
+    )
+    run.add_argument(
+        "--on-drift",
+        choices=config.DRIFT_ANSWERS,
+        default=argparse.SUPPRESS,
+        help="of retrain: train on photographs of another kind (go, without it), or end where they came "
+        "twice in a row (stop)",
+    )
     return run
 
 
@@ -158,7 +228,7 @@ def _run(options: argparse.Namespace) -> int:
     if arguments["split_file"]:
         path = Path(arguments["split_file"]).expanduser().absolute()
         if not path.is_file():
-            raise local.RunError(f"SPLIT_FILE={path} is no file. Every split leaves a split.csv in its folder.")
+            raise errors.RunError(f"SPLIT_FILE={path} is no file. Every split leaves a split.csv in its folder.")
         arguments |= {"split_file": str(path), "split_file_digest": storage.file_sha256(path)}
     local.run(options.pipeline, arguments, options.out)
     return 0

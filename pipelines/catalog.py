@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipelines.local import RunError
+from pipelines.errors import RunError
 
 if TYPE_CHECKING:
     from pipelines.profiles import Profile
@@ -29,9 +29,14 @@ def require_known(pipeline: str, given: Collection[str]) -> None:
 
 
 def load(
-    name: str, profile: Profile | None = None, *, lock: dict | None = None, allow_tags: bool = False,
-    cache: bool = True, labels: Mapping[str, str] | None = None,
-) -> Any:  # fmt: skip
+    name: str,
+    profile: Profile | None = None,
+    *,
+    lock: dict | None = None,
+    allow_tags: bool = False,
+    cache: bool = True,
+    labels: Mapping[str, str] | None = None,
+) -> Any:
     """Returns the compiled-on-import pipeline of module `pipelines.graphs.<name>`.
 
     With a profile its tasks are placed on that cluster, in the images of `lock`, their pods with `labels`; without one

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from expressnet.runtime import storage
-from pipelines.local import RunError
+from pipelines.errors import RunError
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "images.lock.json"

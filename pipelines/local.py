@@ -13,15 +13,12 @@ from typing import Any
 
 from rich.console import Console
 
-from expressnet.runtime import console, storage
+from expressnet.runtime import journal, storage
 from expressnet.stages import summary
+from pipelines.errors import RunError
 from pipelines.screen import Screen
 
 _LOG_FILE = "run.log"
-
-
-class RunError(Exception):
-    """A run that can't start or did not succeed; the message is for people."""
 
 
 def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
@@ -52,7 +49,7 @@ def run(pipeline_name: str, arguments: dict[str, Any], out_dir: Path) -> None:
             with (run_dir / _LOG_FILE).open("w", errors="replace") as log:
                 _execute(pipeline_name, {**arguments, "workspace": str(workspace)}, workspace, run_dir, log, terminal)
         except OSError as error:
-            raise RunError(console.explain(error)) from error
+            raise RunError(journal.explain(error)) from error
         _tell(run_dir, terminal)
 
 
@@ -81,7 +78,7 @@ def choose_threads() -> None:
 def _execute(
     pipeline_name: str, arguments: dict[str, Any], workspace: Path, run_dir: Path, log: Any, terminal: Console
 ) -> None:
-    os.environ[console.RUN_DIR_VARIABLE] = str(run_dir)
+    os.environ[journal.RUN_DIR_VARIABLE] = str(run_dir)
     os.environ["PYTHONUNBUFFERED"] = "1"  # otherwise the stages' lines come in blocks
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     choose_threads()
@@ -92,7 +89,7 @@ def _execute(
         if task in summary.STAGES:
             screen.show(task, "unchanged; the earlier result is used")
             outcome = {"stage": task, "status": "succeeded", "reused": True, "seconds": 0.0, "report": entry}
-            console.write_journal(run_dir, task, outcome)
+            journal.write_journal(run_dir, task, outcome)
 
     screen = Screen(log, terminal, reuse)
     with (
@@ -109,9 +106,11 @@ def _execute(
         from pipelines import catalog
 
         local.init(
-            local.SubprocessRunner(use_venv=False), pipeline_root=str(workspace / "artifacts"),
-            enable_caching=True, cache_root=str(cache_dir),
-        )  # fmt: skip
+            local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(workspace / "artifacts"),
+            enable_caching=True,
+            cache_root=str(cache_dir),
+        )
         # A failed task: the stage's own message and the summary say what went wrong.
         with contextlib.suppress(RuntimeError):
             catalog.load(pipeline_name)(**arguments)

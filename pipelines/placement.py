@@ -9,7 +9,7 @@ from typing import Any
 from kfp import dsl, kubernetes
 from kfp.dsl import pipeline_context
 
-from expressnet.runtime import console
+from expressnet.runtime import journal
 from expressnet.stages import summary
 from pipelines import image_lock
 from pipelines.graphs import fan_out
@@ -85,7 +85,7 @@ def place(task: dsl.PipelineTask, profile: Profile, image: str, labels: Mapping[
     # The journal of a run lies below its id, which only the pod knows; Kubernetes puts variables of fields behind
     # plain ones and so can't expand one in the other: `expressnet.runtime.console` does.
     kubernetes.use_field_path_as_env(task, _RUN_ID, "metadata.labels['pipeline/runid']")
-    task.set_env_variable(console.RUN_DIR_VARIABLE, f"{profile.workspace_path}/runs/${{{_RUN_ID}}}")
+    task.set_env_variable(journal.RUN_DIR_VARIABLE, f"{profile.workspace_path}/runs/${{{_RUN_ID}}}")
     task.set_env_variable("PYTHONUNBUFFERED", "1")
     if profile.registry_uri and step_class != "data":
         task.set_env_variable("MLFLOW_TRACKING_URI", profile.registry_uri)

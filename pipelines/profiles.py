@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from kubernetes.utils.quantity import parse_quantity
 
+from pipelines.errors import RunError
 from pipelines.graphs.fan_out import ALONE, FanOut
 from pipelines.image_lock import STEP_CLASSES
-from pipelines.local import RunError
 
 FOLDER = Path(__file__).resolve().parents[1] / "k8s" / "profiles"
 _COMPONENTS = Path(__file__).resolve().parents[1] / "components"
@@ -132,8 +132,12 @@ class Step:
         _require(1 <= self.backoff_s <= 3600, "backoff_s", "1 to 3600 seconds", self.backoff_s)
         _require(self.backoff_factor in (1, 2, 3), "backoff_factor", "1, 2 or 3", self.backoff_factor)
         longest_s = max(self.waits_s)
-        _require(longest_s <= _LONGEST_WAIT_S, "the longest wait between attempts",
-                 f"at most {_LONGEST_WAIT_S} s (retries, backoff_s, backoff_factor)", longest_s)  # fmt: skip
+        _require(
+            longest_s <= _LONGEST_WAIT_S,
+            "the longest wait between attempts",
+            f"at most {_LONGEST_WAIT_S} s (retries, backoff_s, backoff_factor)",
+            longest_s,
+        )
 
     @property
     def waits_s(self) -> list[int]:
@@ -180,31 +184,48 @@ class Profile:
         path = self.workspace_path
         _require(path.startswith("/") and len(path) > 1, "workspace_path", "an absolute folder, not the root", path)
         _require(bool(self.workspace_claim), "workspace_claim", "the name of a PersistentVolumeClaim", "")
-        _require(set(self.service_accounts) == set(STEP_CLASSES), "service_accounts",
-                 f"given for {', '.join(STEP_CLASSES)}", sorted(self.service_accounts))  # fmt: skip
+        _require(
+            set(self.service_accounts) == set(STEP_CLASSES),
+            "service_accounts",
+            f"given for {', '.join(STEP_CLASSES)}",
+            sorted(self.service_accounts),
+        )
         _require(isinstance(self.account_per_step, bool), "account_per_step", "true or false", self.account_per_step)
         given = {name: f"expressnet-{name}" for name in STEP_CLASSES}  # by the policy
-        _require(not self.account_per_step or self.service_accounts == given, "service_accounts",
-                 f"{given} with account_per_step", self.service_accounts)  # fmt: skip
+        _require(
+            not self.account_per_step or self.service_accounts == given,
+            "service_accounts",
+            f"{given} with account_per_step",
+            self.service_accounts,
+        )
         steps = {"defaults": self.defaults, **self.steps}
         for name, step in steps.items():
             _require(step.pool in self.pools, f"pool of {name}", f"one of {', '.join(self.pools)}", step.pool)
-        _require(self.pools[self.defaults.pool].accelerator is None, "pool of defaults",
-                 "one without GPUs, or every step would hold them", self.defaults.pool)  # fmt: skip
+        _require(
+            self.pools[self.defaults.pool].accelerator is None,
+            "pool of defaults",
+            "one without GPUs, or every step would hold them",
+            self.defaults.pool,
+        )
         for name, step in steps.items():
             self._check_memory(name, step)
         has_gpus = any(pool.accelerator for pool in self.pools.values())
         for name, pool in self.pools.items():
             kept_apart = pool.accelerator or pool.node_selector or pool.affinity
-            _require(bool(kept_apart) or not has_gpus, f"pools.{name}",
-                     "kept off the GPU nodes by a node_selector or affinity", "neither")  # fmt: skip
+            _require(
+                bool(kept_apart) or not has_gpus,
+                f"pools.{name}",
+                "kept off the GPU nodes by a node_selector or affinity",
+                "neither",
+            )
 
     def _check_memory(self, name: str, step: Step) -> None:
         shared = self.pools[step.pool].shared_memory
         if shared:
             fits = _quantity(shared, "shared_memory") < _quantity(step.memory_limit, "memory_limit")
-            _require(fits, f"memory_limit of {name}", f"more than /dev/shm ({shared}), which it holds",
-                     step.memory_limit)  # fmt: skip
+            _require(
+                fits, f"memory_limit of {name}", f"more than /dev/shm ({shared}), which it holds", step.memory_limit
+            )
 
     def step(self, name: str) -> Step:
         """Returns what the component `name` asks for."""

@@ -72,6 +72,10 @@ class Screen(io.TextIOBase):
         self._bar_shown = is_bar and self._terminal.is_terminal
         # A bar may be cut at the edge of the screen, words may not.
         self._terminal.print(
-            f"{name} {body}", end="" if self._bar_shown else "\n", highlight=False, soft_wrap=not is_bar,
-            no_wrap=is_bar, overflow="crop" if is_bar else None,
-        )  # fmt: skip
+            f"{name} {body}",
+            end="" if self._bar_shown else "\n",
+            highlight=False,
+            soft_wrap=not is_bar,
+            no_wrap=is_bar,
+            overflow="crop" if is_bar else None,
+        )

@@ -89,9 +89,13 @@ class Page:
         inches, pixels_per_mm, margin_mm = 25.4, 96 / 25.4, 10
         scheme = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
-        self.call("Emulation.setDeviceMetricsOverride", width=int((width_mm - 2 * margin_mm) * pixels_per_mm),
-                  height=int((height_mm - 2 * margin_mm) * pixels_per_mm), deviceScaleFactor=1,
-                  mobile=False)  # fmt: skip
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=int((width_mm - 2 * margin_mm) * pixels_per_mm),
+            height=int((height_mm - 2 * margin_mm) * pixels_per_mm),
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         margins = {f"margin{side}": margin_mm / inches for side in ("Top", "Bottom", "Left", "Right")}
         found = self.call("Page.printToPDF", paperWidth=width_mm / inches, paperHeight=height_mm / inches, **margins)
         return base64.b64decode(found["data"])
@@ -106,9 +110,18 @@ class Page:
 def page():
     """Yields a Page of a browser of its own, with an empty profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                   "--no-first-run", "--disable-background-networking", "--remote-debugging-port=0",
-                   f"--user-data-dir={profile}", "about:blank"]  # fmt: skip
+        command = [
+            CHROMIUM,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
             try:
                 socket = websocket.create_connection(_address(Path(profile)), _TIMEOUT_S, suppress_origin=True)

@@ -51,12 +51,15 @@ def run(model_dir: str | Path, out_dir: str | Path) -> dict[str, Any]:
         served = server.serve(tf.constant(images))["probabilities"].numpy()
         lite = _to_tflite(loaded)
         storage.write_bytes(partial / TFLITE_FILE, lite)
-        difference = max(_difference("SavedModel", served, expected),
-                         _difference("TFLite model", run_tflite(lite, images), expected))  # fmt: skip
+        difference = max(
+            _difference("SavedModel", served, expected), _difference("TFLite model", run_tflite(lite, images), expected)
+        )
         report = {
-            "model_digest": bundle.digest(model_dir), "size_px": size_px, "classes": loaded.classes,
+            "model_digest": bundle.digest(model_dir),
+            "size_px": size_px,
+            "classes": loaded.classes,
             "largest_difference": difference,
-        }  # fmt: skip
+        }
         storage.write_json(partial / INFO_FILE, report)
     console.say(f"SavedModel and TFLite in {out_dir}: probabilities within {difference:.1e} of the model's")
     return report

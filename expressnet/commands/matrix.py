@@ -157,9 +157,12 @@ def _page(cells: Sequence[dict[str, Any]]) -> str:
     warning = f"Not known what these were trained on, so they may have seen some images: {', '.join(blind)}."
     return html.page(
         "Models on each other's test splits",
-        html.paragraph("Accuracy with its interval. Rows: models; columns: test splits. Only classes that both know, "
-                       "among which the model chooses; pictures it was trained or selected on are left out.", "soft")
+        html.paragraph(
+            "Accuracy with its interval. Rows: models; columns: test splits. Only classes that both know, "
+            "among which the model chooses; pictures it was trained or selected on are left out.",
+            "soft",
+        )
         + (html.notice(warning) if blind else "")
         + html.heat_table("model \\ test split", tests, models, shares, texts)
         + html.section("Cells", html.table(("model", "test split", "figures", "shared classes"), rows)),
-    )  # fmt: skip
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from expressnet.data import manifest
 from expressnet.registry import registry
-from expressnet.runtime import checkout, code_version, storage
+from expressnet.runtime import code_version, storage
 
 _SAME, _OTHER = "the same", "ANOTHER"
 # Settings of a training that are settings of `make run` under the same name.
@@ -38,15 +38,18 @@ def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[
     data = Path(workspace) / "datasets" / provenance["dataset_digest"]
     found = {
         "code": _compared(provenance["code_digest"], code_version.digest("stages.train")),
-        "packages": _compared(tags.get("lock_digest", ""), checkout.lock_digest()),
+        "packages": _compared(tags.get("lock_digest", ""), code_version.lock_digest()),
         "data": _dataset(data, provenance["dataset_digest"]),
     }
     return {
         "commands": [*_checkout(tags.get("commit", "")), _make(provenance, preprocess, data)],
-        "checks": {**found, "weights": f"the run must end with the model digest {version.model_digest}, on a processor "
-                                       "of the same kind"},
+        "checks": {
+            **found,
+            "weights": f"the run must end with the model digest {version.model_digest}, on a processor "
+            "of the same kind",
+        },
         "is_same": not any(text.startswith(_OTHER) for text in found.values()),
-    }  # fmt: skip
+    }
 
 
 def _compared(wanted: str, here: str) -> str:
@@ -72,9 +75,11 @@ def _checkout(commit: str) -> list[str]:
 def _make(provenance: dict[str, Any], preprocess: dict[str, Any], data: Path) -> str:
     """Returns the `make run` with the settings that the model keeps; where the data lay it does not know."""
     settings = {
-        "dataset": provenance["dataset"], "protocol": provenance["protocol"], "crop_mode": preprocess["crop"]["mode"],
+        "dataset": provenance["dataset"],
+        "protocol": provenance["protocol"],
+        "crop_mode": preprocess["crop"]["mode"],
         **{name: provenance["config"][name] for name in _RUN_SETTINGS},
-    }  # fmt: skip
+    }
     if (data / "dataset.json").exists():
         info = storage.read_json(data / "dataset.json")
         settings |= {name: info[name] for name in ("limit", "label_mode")}

@@ -38,9 +38,11 @@ def run(workspace: str | Path, reason: str, *, to: str = "", model_name: str = "
     target = _target(entries, present["version"], to)
     models.model_dir(target["run_id"], target["files_digest"])
     pointer = champions.swap(
-        expected=present, new={**target, "reason": reason}, action="rolled back",
+        expected=present,
+        new={**target, "reason": reason},
+        action="rolled back",
         evidence={"from": present["version"], "reason": reason},
-    )  # fmt: skip
+    )
     console.say(f"{name}: {pointer['version']} is champion again, instead of {present['version']}: {reason}")
     return pointer
 

@@ -2,10 +2,12 @@
 
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import AUTO, CROP_MODES, DETECTORS, FACE_CHOICES, RUN_CROP_MODES, CropConfig, CutConfig
-from expressnet.config.decide import DRIFT_ANSWERS, DriftConfig, RetrainConfig
-from expressnet.config.evaluate import JURISDICTIONS, EvaluateConfig, PromoteConfig
+from expressnet.config.decide import RetrainConfig
+from expressnet.config.drift import DRIFT_ANSWERS, DriftConfig
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.config.ingest import LABEL_MODES, IngestConfig
 from expressnet.config.predict import ModelChoice, PredictConfig, ServeConfig
+from expressnet.config.promote import JURISDICTIONS, PromoteConfig
 from expressnet.config.split import PROTOCOLS, SplitConfig
 from expressnet.config.train import (
     PRECISIONS,

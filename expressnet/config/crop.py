@@ -56,8 +56,10 @@ class CropConfig:
         require(self.detector in DETECTORS, "detector", f"one of {', '.join(DETECTORS)}", self.detector)
         require(
             self.mode != "paper" or self.detector != "short_range",
-            "detector", "auto or full_range in the mode paper, whose authors used it", self.detector,
-        )  # fmt: skip
+            "detector",
+            "auto or full_range in the mode paper, whose authors used it",
+            self.detector,
+        )
         require(0 <= self.min_score <= 1, "min_score", "in [0, 1]", self.min_score)
         require(self.face_choice in FACE_CHOICES, "face_choice", f"one of {FACE_CHOICES}", self.face_choice)
         require(self.num_workers >= 0, "num_workers", "0 (one per CPU) or a count", self.num_workers)

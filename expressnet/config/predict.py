@@ -25,9 +25,11 @@ class ModelChoice:
     def __post_init__(self) -> None:
         require("'" not in self.model, "model", "the name of a registered model", self.model)
         require(
-            _VERSION.match(self.version) is not None, "version", 'YYYYMMDD-<8 hex digits>, or "" for the champion',
+            _VERSION.match(self.version) is not None,
+            "version",
+            'YYYYMMDD-<8 hex digits>, or "" for the champion',
             self.version,
-        )  # fmt: skip
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -151,15 +151,27 @@ class CheckpointConfig:
 RECIPES = {
     # The authors' procedure: Adam, x 0.95 an epoch, no augmentation, early stopping.
     "paper": TrainConfig(
-        preset="paper", epochs=15, batch_size=32, learning_rate=1e-4, schedule="stepwise", decay=0.95,
-        select_by="accuracy", patience=5,
+        preset="paper",
+        epochs=15,
+        batch_size=32,
+        learning_rate=1e-4,
+        schedule="stepwise",
+        decay=0.95,
+        select_by="accuracy",
+        patience=5,
     ),
     "small": TrainConfig(
-        preset="small", epochs=30, batch_size=64, learning_rate=2e-3, warmup_epochs=2.0, weight_decay=5e-2,
-        augment=AugmentConfig(), test_time_flip=True,
+        preset="small",
+        epochs=30,
+        batch_size=64,
+        learning_rate=2e-3,
+        warmup_epochs=2.0,
+        weight_decay=5e-2,
+        augment=AugmentConfig(),
+        test_time_flip=True,
     ),
     "tiny": TrainConfig(preset="tiny", epochs=20, batch_size=16, learning_rate=3e-3, warmup_epochs=1.0),
-}  # fmt: skip
+}
 PRESETS = tuple(RECIPES)
 
 

@@ -9,8 +9,12 @@ from expressnet.imaging import near_duplicates
 
 _TEXTS = ("label", "source_split")  # few different ones
 _NUMBERS = {
-    "copies": np.int32, "width": np.uint16, "height": np.uint16, "brightness": np.float16, "contrast": np.float16,
-}  # fmt: skip
+    "copies": np.int32,
+    "width": np.uint16,
+    "height": np.uint16,
+    "brightness": np.float16,
+    "contrast": np.float16,
+}
 
 
 class Columns:

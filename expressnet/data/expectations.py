@@ -37,7 +37,8 @@ def _manifest_suite(classes: list[str], config: ValidateConfig) -> Suite:
             column="label", value_set=classes, meta=_meta("labels_known", "labels are known classes")
         ),
         gxe.ExpectColumnValuesToBeInSet(
-            column="source_split", value_set=list(SOURCE_SPLITS),
+            column="source_split",
+            value_set=list(SOURCE_SPLITS),
             meta=_meta("splits_known", "published splits are known"),
         ),
         gxe.ExpectColumnValuesToBeInSet(
@@ -46,7 +47,7 @@ def _manifest_suite(classes: list[str], config: ValidateConfig) -> Suite:
         gxe.ExpectColumnValuesToBeInSet(
             column="problem", value_set=[""], meta=_meta("unreadable", "every file is a readable image", "warn")
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _image_suite(config: ValidateConfig) -> Suite:
@@ -56,10 +57,12 @@ def _image_suite(config: ValidateConfig) -> Suite:
         gxe.ExpectColumnValuesToBeBetween(column="width", **sides, meta=_meta("width", f"width is {in_px}")),
         gxe.ExpectColumnValuesToBeBetween(column="height", **sides, meta=_meta("height", f"height is {in_px}")),
         gxe.ExpectColumnValuesToBeBetween(
-            column="bytes", min_value=1, max_value=config.max_bytes,
+            column="bytes",
+            min_value=1,
+            max_value=config.max_bytes,
             meta=_meta("bytes", f"a file has 1 to {config.max_bytes:,} bytes"),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _summary_suite(config: ValidateConfig) -> Suite:
@@ -109,9 +112,11 @@ class Tally:
         tolerated = self._num_values * (1 - self.expectation.mostly)
         success = not self._error and self._num_unexpected <= tolerated + 1e-9  # which is no whole number
         return {
-            **self.expectation.meta, "success": success, "num_unexpected": self._num_unexpected,
+            **self.expectation.meta,
+            "success": success,
+            "num_unexpected": self._num_unexpected,
             "finding": self._error or ("all" if success else listed(self._culprits, self._num_unexpected)),
-        }  # fmt: skip
+        }
 
 
 def run(rows: pd.DataFrame, tallies: list[Tally]) -> None:
@@ -121,9 +126,12 @@ def run(rows: pd.DataFrame, tallies: list[Tally]) -> None:
     batch = batch_of(rows)
     result = batch.validate(
         gx.ExpectationSuite(name="manifest", expectations=[tally.expectation for tally in tallies]),
-        result_format={"result_format": "SUMMARY", "unexpected_index_column_names": ["source_uri"],
-                       "partial_unexpected_count": NAMED},
-    )  # fmt: skip
+        result_format={
+            "result_format": "SUMMARY",
+            "unexpected_index_column_names": ["source_uri"],
+            "partial_unexpected_count": NAMED,
+        },
+    )
     by_id = {tally.expectation.meta["id"]: tally for tally in tallies}
     for one in result.results:
         by_id[one.expectation_config.meta["id"]].add(one)

@@ -151,9 +151,20 @@ def _spelled(value: Any) -> str:
 
 
 DATASET_COLUMNS = (
-    "sha256", "label", "source_split", "subject", "given_box_xyxy", "target", "attributes", "copies", "bytes", "format",
-    "width", "height", "problem",
-)  # fmt: skip
+    "sha256",
+    "label",
+    "source_split",
+    "subject",
+    "given_box_xyxy",
+    "target",
+    "attributes",
+    "copies",
+    "bytes",
+    "format",
+    "width",
+    "height",
+    "problem",
+)
 SPLIT_COLUMNS = ("sha256", "label", "split")
 
 

@@ -61,14 +61,23 @@ def _examine(record: Record) -> dict[str, Any]:
 def _row(record: Record, data: bytes, facts: codec.Facts, rgb: np.ndarray | None) -> dict[str, Any]:
     seen = fingerprint.NONE if rgb is None else fingerprint.of(rgb)
     return {
-        "sha256": storage.bytes_sha256(data), "label": record.label, "source_split": record.source_split,
-        "subject": record.subject, "source_uri": record.uri, "generation": record.generation,
-        "given_box_xyxy": _given_box(record, facts) or (), "target": record.target,
+        "sha256": storage.bytes_sha256(data),
+        "label": record.label,
+        "source_split": record.source_split,
+        "subject": record.subject,
+        "source_uri": record.uri,
+        "generation": record.generation,
+        "given_box_xyxy": _given_box(record, facts) or (),
+        "target": record.target,
         "attributes": json.dumps(record.attributes, sort_keys=True) if record.attributes else "",
-        "bytes": len(data), "format": facts.format, "width": facts.width, "height": facts.height,
-        "problem": facts.problem, **seen._asdict(),
+        "bytes": len(data),
+        "format": facts.format,
+        "width": facts.width,
+        "height": facts.height,
+        "problem": facts.problem,
+        **seen._asdict(),
         "colours": b"" if rgb is None else fingerprint.colours(rgb),
-    }  # fmt: skip
+    }
 
 
 def _given_box(record: Record, facts: codec.Facts) -> codec.Box | None:

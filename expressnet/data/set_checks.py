@@ -154,12 +154,22 @@ SET_CHECKS = (
     SetCheck("constant_images", "no image is one constant colour", "warn", _constant),
     SetCheck("exposure", "no image is all but black or white", "warn", _exposure, _with_brightness),
     SetCheck("aspect", f"no image is more than {_ASPECT:g} times as long as wide", "warn", _aspect, _with_sides),
-    SetCheck("resolution", f"no image has {_RESOLUTION:g} times the usual pixels, or as few", "warn", _resolution,
-             _with_sides),
-    SetCheck("subjects_across_splits", "no published test image shows a person of train", "warn", _subjects_across,
-             _with_subject),
+    SetCheck(
+        "resolution",
+        f"no image has {_RESOLUTION:g} times the usual pixels, or as few",
+        "warn",
+        _resolution,
+        _with_sides,
+    ),
+    SetCheck(
+        "subjects_across_splits",
+        "no published test image shows a person of train",
+        "warn",
+        _subjects_across,
+        _with_subject,
+    ),
     SetCheck("classes_of_splits", "every published split holds every class", "stop", _classes_of_splits),
     SetCheck("published_counts", "the classes are as large as published", "warn", _published),
     SetCheck("class_balance", "train and test hold the classes in similar shares", "warn", _balance),
     SetCheck("reader_findings", "the reader noticed nothing odd", "warn", _noticed),
-)  # fmt: skip
+)

@@ -82,9 +82,15 @@ def fill(
 
 
 def fill_part(
-    folder: Path, wanted: Collection[str], make: Make, *, bytes_each: float, earlier: Sequence[Path] = (), part: int,
+    folder: Path,
+    wanted: Collection[str],
+    make: Make,
+    *,
+    bytes_each: float,
+    earlier: Sequence[Path] = (),
+    part: int,
     num_parts: int,
-) -> int:  # fmt: skip
+) -> int:
     """Writes every `num_parts`-th of the shards that `fill` with the same arguments would write.
 
     Parts may run at the same time, the same one twice too: each leaves the others' files alone, and a shard appears

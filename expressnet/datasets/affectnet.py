@@ -8,9 +8,15 @@ from expressnet.sources.base import Tree
 
 _LAYOUTS = tuple(layout.title for layout in affectnet_layouts.LAYOUTS)
 _KAGGLE_COUNTS = {
-    "surprise": 4616, "happy": 4336, "anger": 3608, "disgust": 3472, "contempt": 3244, "fear": 3043, "sad": 2995,
+    "surprise": 4616,
+    "happy": 4336,
+    "anger": 3608,
+    "disgust": 3472,
+    "contempt": 3244,
+    "fear": 3043,
+    "sad": 2995,
     "neutral": 2861,
-}  # fmt: skip
+}
 
 
 def about_of(classes: tuple[str, ...]) -> About:
@@ -46,6 +52,11 @@ def scan(tree: Tree, classes: tuple[str, ...]) -> Source:
         raise refusal(tree, about, f"The layout is {layout.title}, but no labelled picture was found in it.")
     counts = {"none": {name: _KAGGLE_COUNTS[name] for name in classes}} if layout.provenance == "kaggle" else {}
     return Source(
-        dataset_id=f"{about.name}@{layout.provenance}", layout=layout.title, classes=classes, records=records,
-        findings=findings.all(), published_counts=counts, num_ignored=tree.num_ignored,
-    )  # fmt: skip
+        dataset_id=f"{about.name}@{layout.provenance}",
+        layout=layout.title,
+        classes=classes,
+        records=records,
+        findings=findings.all(),
+        published_counts=counts,
+        num_ignored=tree.num_ignored,
+    )

@@ -18,14 +18,29 @@ CODES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "con
 _NOT_EXPRESSIONS = {8: "none", 9: "uncertain", 10: "no face"}
 YOLO_CODES = ("anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # alphabetical
 _OLD_COLUMNS = (
-    "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks", "expression",
-    "valence", "arousal",
-)  # fmt: skip
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
 _OLD_IMAGES = "Manually_Annotated_Images"
 _YOLO_PICTURE = re.compile(r"^(train|valid|test)/images/(.+)\.[A-Za-z]+$")
 _MAX_NPY_BYTES = 1024
-_SPLITS = {"train": "train", "training": "train", "train_set": "train", "val": "test", "valid": "test", "test": "test",
-           "validation": "test", "val_set": "test"}  # fmt: skip
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "train_set": "train",
+    "val": "test",
+    "valid": "test",
+    "test": "test",
+    "validation": "test",
+    "val_set": "test",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,9 +225,11 @@ def _yolo(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
             if len(faces[0]) != 5 or not 0 <= code < len(YOLO_CODES):
                 raise ValueError(f"{text.path}: expected `class cx cy w h` with a class 0..7; got {lines[0][:80]!r}.")
             yield Record.of_file(
-                file, label=YOLO_CODES[code], source_split=_SPLITS[match[1]],
+                file,
+                label=YOLO_CODES[code],
+                source_split=_SPLITS[match[1]],
                 given_box_shares=_yolo_box(faces[0][1:], text.path),
-            )  # fmt: skip
+            )
 
 
 def _yolo_box(cells: list[str], place: str) -> tuple[float, float, float, float]:
@@ -255,8 +272,12 @@ def _folders(tree: Tree, about: About, findings: Findings) -> Iterator[Record]:
 LAYOUTS = (
     Layout("labels.csv (pth,label,relFCs) beside <class>/<image> (Kaggle)", "kaggle", _has_kaggle, _kaggle),
     Layout("{train_set,val_set}/{images,annotations} (official, new)", "official", _has_official_new, _official_new),
-    Layout("training.csv, validation.csv, Manually_Annotated_Images/ (official, old)", "official", _has_official_old,
-           _official_old),
+    Layout(
+        "training.csv, validation.csv, Manually_Annotated_Images/ (official, old)",
+        "official",
+        _has_official_old,
+        _official_old,
+    ),
     Layout("{train,valid,test}/{images,labels} (YOLO)", "yolo", _has_yolo, _yolo),
     Layout("{train,val,test}/<0..7 or class>/<image>", "folders", _has_folders, _folders),
-)  # fmt: skip
+)

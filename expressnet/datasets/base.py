@@ -76,9 +76,14 @@ class Record:
     def of_file(cls, file: File, *, label: str, source_split: str, subject: str = "", **more: Any) -> Record:
         """Returns the record of a picture that is a file of its own; `more` are further attributes."""
         return cls(
-            uri=file.path, label=label, source_split=source_split, subject=subject, read=file.read,
-            generation=file.generation, **more,
-        )  # fmt: skip
+            uri=file.path,
+            label=label,
+            source_split=source_split,
+            subject=subject,
+            read=file.read,
+            generation=file.generation,
+            **more,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

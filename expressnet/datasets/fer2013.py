@@ -52,8 +52,15 @@ def scan(tree: Tree, config: IngestConfig) -> Source:
         findings = Findings()
         records = scan_csv(table, findings)
         noticed = findings.all() + _unlabelled(inner)
-        return Source(dataset_id="fer2013", layout=table.path, classes=labels.CLASSES_7, records=records,
-                      findings=noticed, published_counts=PUBLISHED_COUNTS, num_ignored=tree.num_ignored)  # fmt: skip
+        return Source(
+            dataset_id="fer2013",
+            layout=table.path,
+            classes=labels.CLASSES_7,
+            records=records,
+            findings=noticed,
+            published_counts=PUBLISHED_COUNTS,
+            num_ignored=tree.num_ignored,
+        )
     source = folder.scan_classes(inner, ABOUT)
     if "{train,test}" not in source.layout or source.classes != labels.CLASSES_7:
         raise ValueError(
@@ -148,8 +155,9 @@ def _read_row(table: File, row: int, offset: int, size: int, columns: list[str])
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{path}, row {row} (line {row + 1}): pixels must be whole numbers ({error}).") from error
     if pixels.min() < 0 or pixels.max() > 255:
-        raise ValueError(f"{path}, row {row} (line {row + 1}): pixels must be in 0..255; "
-                         f"got {pixels.min()}..{pixels.max()}.")  # fmt: skip
+        raise ValueError(
+            f"{path}, row {row} (line {row + 1}): pixels must be in 0..255; got {pixels.min()}..{pixels.max()}."
+        )
     return encode_pgm(pixels.astype(np.uint8).reshape(SIDE_PX, SIDE_PX))
 
 

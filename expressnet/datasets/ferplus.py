@@ -56,10 +56,13 @@ def scan(tree: Tree, config: IngestConfig) -> Source:
         )
     joined = [_joined(*pair, place, config, findings) for place, pair in enumerate(zip(rows, pictures, strict=True), 1)]
     return Source(
-        dataset_id=f"ferplus@{config.label_mode}", layout=f"{VOTES_NAME} beside {table.path}",
-        classes=labels.CLASSES_8, records=[record for record in joined if record is not None],
-        findings=findings.all(), num_ignored=tree.num_ignored,
-    )  # fmt: skip
+        dataset_id=f"ferplus@{config.label_mode}",
+        layout=f"{VOTES_NAME} beside {table.path}",
+        classes=labels.CLASSES_8,
+        records=[record for record in joined if record is not None],
+        findings=findings.all(),
+        num_ignored=tree.num_ignored,
+    )
 
 
 def _hint(tree: Tree) -> str:

@@ -64,9 +64,14 @@ def scan(tree: Tree, config: IngestConfig) -> Source:
     if not records:
         raise refusal(tree, ABOUT, "The labels are there, but none of the pictures they name.")
     return Source(
-        dataset_id="rafdb", layout=layout, classes=labels.CLASSES_7, records=records, findings=findings.all(),
-        published_counts=PUBLISHED_COUNTS, num_ignored=tree.num_ignored,
-    )  # fmt: skip
+        dataset_id="rafdb",
+        layout=layout,
+        classes=labels.CLASSES_7,
+        records=records,
+        findings=findings.all(),
+        published_counts=PUBLISHED_COUNTS,
+        num_ignored=tree.num_ignored,
+    )
 
 
 def _scan_official(tree: Tree, findings: Findings) -> tuple[str, list[Record]]:
@@ -129,8 +134,11 @@ def _attributes(tree: Tree, stem: str, findings: Findings) -> dict[str, str]:
 
 
 def _scan_kaggle(tree: Tree, findings: Findings) -> tuple[str, list[Record]]:
-    pictures = {(file.path.split("/")[-3], file.path.split("/")[-1]): file for file in _below(tree, "DATASET")
-                if file.path.count("/") == 3}  # fmt: skip
+    pictures = {
+        (file.path.split("/")[-3], file.path.split("/")[-1]): file
+        for file in _below(tree, "DATASET")
+        if file.path.count("/") == 3
+    }
     records = []
     for split in ("train", "test"):
         table = f"{split}_labels.csv"

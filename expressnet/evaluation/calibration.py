@@ -30,9 +30,10 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
     if not len(labels):
         raise ValueError("A temperature needs rows that the model was not trained on; got none.")
     found = minimize_scalar(
-        lambda log: log_losses(labels, scaled(probabilities, float(np.exp(log)))).mean(), bounds=_LOG_RANGE,
+        lambda log: log_losses(labels, scaled(probabilities, float(np.exp(log)))).mean(),
+        bounds=_LOG_RANGE,
         method="bounded",
-    )  # fmt: skip
+    )
     return float(np.exp(found.x))
 
 
@@ -65,7 +66,12 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str,
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     place = bins(sure)
     return [
-        {"low": each / NUM_BINS, "high": (each + 1) / NUM_BINS, "num_rows": int((place == each).sum()),
-         "confidence": float(sure[place == each].mean()), "accuracy": float(right[place == each].mean())}
+        {
+            "low": each / NUM_BINS,
+            "high": (each + 1) / NUM_BINS,
+            "num_rows": int((place == each).sum()),
+            "confidence": float(sure[place == each].mean()),
+            "accuracy": float(right[place == each].mean()),
+        }
         for each in np.unique(place).tolist()
-    ]  # fmt: skip
+    ]

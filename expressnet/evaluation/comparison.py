@@ -58,9 +58,15 @@ class Comparison:
 
 
 def compare(
-    labels: np.ndarray, champion: np.ndarray, challenger: np.ndarray, groups: np.ndarray, *,
-    num_resamples: int, confidence: float, seed: int,
-) -> Comparison:  # fmt: skip
+    labels: np.ndarray,
+    champion: np.ndarray,
+    challenger: np.ndarray,
+    groups: np.ndarray,
+    *,
+    num_resamples: int,
+    confidence: float,
+    seed: int,
+) -> Comparison:
     """Compares two models' probabilities for the same rows.
 
     The intervals are percentiles of a paired cluster bootstrap: whole groups are drawn with replacement, with both
@@ -102,12 +108,17 @@ def compare(
     # Normal approximation: the lower end lies z standard errors below the gain, which scatters by one around its mean.
     z_beyond = stats.norm.ppf(1 - tail) + stats.norm.ppf(0.8)
     return Comparison(
-        num_rows=len(labels), num_groups=num_groups, macro_f1=difference("macro_f1"), accuracy=difference("accuracy"),
+        num_rows=len(labels),
+        num_groups=num_groups,
+        macro_f1=difference("macro_f1"),
+        accuracy=difference("accuracy"),
         recall=tuple(difference("recall", place) for place in range(num_classes)),
-        calibration_error=difference("calibration_error"), only_champion_right=lost, only_challenger_right=won,
+        calibration_error=difference("calibration_error"),
+        only_champion_right=lost,
+        only_challenger_right=won,
         mcnemar_p=float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0,
         visible_gain=float(z_beyond * spread["macro_f1"].std()),
-    )  # fmt: skip
+    )
 
 
 def _summed(labels: np.ndarray, probabilities: np.ndarray, group_of: np.ndarray, num_groups: int) -> np.ndarray:

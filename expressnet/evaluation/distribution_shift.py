@@ -35,9 +35,13 @@ class Shift(NamedTuple):
 
 
 def compare(
-    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], *, alpha: float, min_psi: float, num_bins: int,
+    pairs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    alpha: float,
+    min_psi: float,
+    num_bins: int,
     num_permutations: int,
-) -> list[Shift]:  # fmt: skip
+) -> list[Shift]:
     """Compares figures in two samples, the first of which is the reference.
 
     Numbers are compared by the test of Kolmogorov and Smirnov, vectors by their energy distance (see

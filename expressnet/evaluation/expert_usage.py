@@ -14,9 +14,16 @@ _NO_CHOICE = 1e-4  # gates that differ by less over the images are the same for 
 
 
 def of(
-    gates: np.ndarray, without: np.ndarray, predicted: np.ndarray, labels: np.ndarray, groups: np.ndarray, *,
-    top_k: int, num_classes: int, config: EvaluateConfig,
-) -> dict[str, Any]:  # fmt: skip
+    gates: np.ndarray,
+    without: np.ndarray,
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    groups: np.ndarray,
+    *,
+    top_k: int,
+    num_classes: int,
+    config: EvaluateConfig,
+) -> dict[str, Any]:
     """Describes one mixture.
 
     Args:
@@ -40,15 +47,18 @@ def of(
     usage = chosen.mean(axis=0)
     wrong_without = (predicted == labels)[:, None].astype(float) - (without == labels[:, None])
     return {
-        "num_experts": num_experts, "top_k": top_k,
+        "num_experts": num_experts,
+        "top_k": top_k,
         "gates_by_class": mean_by_class(gates, labels, num_classes),
         "usage_by_class": mean_by_class(chosen.astype(float), labels, num_classes),
-        "usage": usage.tolist(), "load_variation": float(usage.std() / usage.mean()),
-        "entropy": _entropy(gates), "pairs": _pairs(chosen),
+        "usage": usage.tolist(),
+        "load_variation": float(usage.std() / usage.mean()),
+        "entropy": _entropy(gates),
+        "pairs": _pairs(chosen),
         "dead": np.flatnonzero(usage < config.dead_below).tolist(),
         "is_constant": bool((np.ptp(gates, axis=0) < _NO_CHOICE).all()),
         "lost": bootstrap.means(wrong_without, groups, config),
-    }  # fmt: skip
+    }
 
 
 def chosen_experts(gates: np.ndarray, top_k: int) -> np.ndarray:

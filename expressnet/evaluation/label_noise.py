@@ -32,10 +32,15 @@ def suspects(table: pd.DataFrame, labels: np.ndarray, probabilities: np.ndarray,
     doubted = find(labels, probabilities)
     likely = probabilities.argmax(axis=1)
     rows = np.arange(len(labels))
-    found = pd.DataFrame({
-        "sha256": table["sha256"], "label": np.array(classes)[labels], "likely": np.array(classes)[likely],
-        "probability_of_label": probabilities[rows, labels], "probability_of_likely": probabilities[rows, likely],
-    }).loc[:, list(SUSPECT_COLUMNS)]  # fmt: skip
+    found = pd.DataFrame(
+        {
+            "sha256": table["sha256"],
+            "label": np.array(classes)[labels],
+            "likely": np.array(classes)[likely],
+            "probability_of_label": probabilities[rows, labels],
+            "probability_of_likely": probabilities[rows, likely],
+        }
+    ).loc[:, list(SUSPECT_COLUMNS)]
     return found[doubted].sort_values(["probability_of_label", "sha256"], ignore_index=True)
 
 
@@ -59,9 +64,15 @@ def by_class(found: pd.DataFrame, support: list[int], classes: list[str]) -> lis
     for label, num_rows in zip(classes, support, strict=True):
         own = found[found["label"] == label]
         likely = own["likely"].value_counts()
-        rows.append({"label": label, "num_rows": num_rows, "num_suspects": len(own),
-                     "num_strong": int((own["probability_of_label"] < STRONG_BELOW).sum()),
-                     "mostly": str(likely.index[0]) if len(likely) else ""})  # fmt: skip
+        rows.append(
+            {
+                "label": label,
+                "num_rows": num_rows,
+                "num_suspects": len(own),
+                "num_strong": int((own["probability_of_label"] < STRONG_BELOW).sum()),
+                "mostly": str(likely.index[0]) if len(likely) else "",
+            }
+        )
     return rows
 
 
@@ -79,10 +90,11 @@ def agreement(table: pd.DataFrame, labels: np.ndarray, predicted: np.ndarray, co
     rows, label, answer = np.arange(len(votes)), labels[has_votes], predicted[has_votes]
     is_clear, right = votes.max(axis=1) >= 0.8, label == answer
     columns = {
-        "votes_for_label": votes[rows, label], "votes_for_answer": votes[rows, answer],
+        "votes_for_label": votes[rows, label],
+        "votes_for_answer": votes[rows, answer],
         "accuracy_where_80_percent_agree": np.where(is_clear, right, np.nan),
         "accuracy_elsewhere": np.where(is_clear, np.nan, right),
-    }  # fmt: skip
+    }
     groups = table.loc[has_votes, "group"].to_numpy()
     figures = bootstrap.means(np.column_stack(list(columns.values())).astype(float), groups, config)
     return {"num_rows": int(has_votes.sum()), **dict(zip(columns, figures, strict=True))}

@@ -15,9 +15,22 @@ if TYPE_CHECKING:
 
 MIXTURES = {"expression": "expression", "CNN features": "cnn"}  # name for people: column prefix
 _KNOWN = [
-    "sha256", "subject", "label", "split", "source_split", "source_uri", "target", "attributes", "face_found", "score",
-    "face_width", "yaw", "brightness", "contrast", "sharpness",
-]  # fmt: skip
+    "sha256",
+    "subject",
+    "label",
+    "split",
+    "source_split",
+    "source_uri",
+    "target",
+    "attributes",
+    "face_found",
+    "score",
+    "face_width",
+    "yaw",
+    "brightness",
+    "contrast",
+    "sharpness",
+]
 
 
 def table(rows: pd.DataFrame, ablated: bundle.Ablated, classes: list[str]) -> pd.DataFrame:
@@ -37,8 +50,9 @@ def table(rows: pd.DataFrame, ablated: bundle.Ablated, classes: list[str]) -> pd
     found["predicted"] = np.array(classes)[finite(prediction.probabilities).argmax(axis=1)]
     found["probabilities"] = list(prediction.probabilities)
     found["expression_gates"], found["expression_without"] = (
-        list(prediction.expression_gates), list(ablated.expression_without)
-    )  # fmt: skip
+        list(prediction.expression_gates),
+        list(ablated.expression_without),
+    )
     found["cnn_gates"], found["cnn_without"] = list(prediction.cnn_gates), list(ablated.cnn_without)
     return found
 

@@ -41,11 +41,18 @@ def of(
         "votes": label_noise.agreement(test, labels, predicted, config),
         "experts": {
             name: expert_usage.of(
-                labelled_predictions.matrix(test[f"{prefix}_gates"]), labelled_predictions.matrix(test[f"{prefix}_without"]), predicted, labels,
-                groups, top_k=top_k[prefix], num_classes=len(classes), config=config,
-            ) for name, prefix in labelled_predictions.MIXTURES.items()
+                labelled_predictions.matrix(test[f"{prefix}_gates"]),
+                labelled_predictions.matrix(test[f"{prefix}_without"]),
+                predicted,
+                labels,
+                groups,
+                top_k=top_k[prefix],
+                num_classes=len(classes),
+                config=config,
+            )
+            for name, prefix in labelled_predictions.MIXTURES.items()
         },
-    }  # fmt: skip
+    }
 
 
 def _about(test: pd.DataFrame, labels: np.ndarray, config: EvaluateConfig) -> dict[str, Any]:
@@ -63,9 +70,12 @@ def _about(test: pd.DataFrame, labels: np.ndarray, config: EvaluateConfig) -> di
 
 
 def _likely(
-    labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, temperature: float | None,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    groups: np.ndarray,
+    temperature: float | None,
     config: EvaluateConfig,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Returns the figures with their intervals, and the bins of the reliability diagram."""
     tempered = None if temperature is None else calibration.scaled(probabilities, temperature)
     found = metrics.with_intervals(labels, probabilities, groups, config, tempered)

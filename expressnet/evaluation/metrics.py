@@ -59,9 +59,12 @@ def from_confusion(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def with_intervals(
-    labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, config: EvaluateConfig,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    groups: np.ndarray,
+    config: EvaluateConfig,
     tempered: np.ndarray | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Computes all figures and their bootstrap intervals.
 
     Args:

@@ -11,9 +11,11 @@ import pandas as pd
 _TABLE = Path(__file__).with_name("paper_results.csv")
 # Whose labels and split the paper used, and how many rows its test split has.
 _DATA = {
-    "affectnet7@kaggle": ("affectnet7", 4_987), "affectnet8@kaggle": ("affectnet8", 5_635),
-    "rafdb": ("rafdb", 3_068), "fer2013": ("fer2013", 7_178),
-}  # fmt: skip
+    "affectnet7@kaggle": ("affectnet7", 4_987),
+    "affectnet8@kaggle": ("affectnet8", 5_635),
+    "rafdb": ("rafdb", 3_068),
+    "fer2013": ("fer2013", 7_178),
+}
 _SHARE_OF_ROWS = 0.95  # exact duplicates are one row here, so a few are missing
 
 

@@ -41,10 +41,15 @@ def of(
             is_in = (values == name).to_numpy()
             figures = metrics.from_confusion(metrics.confusion(labels[is_in], predicted[is_in], num_classes))
             present = np.bincount(labels[is_in], minlength=num_classes) > 0
-            found.append({
-                "attribute": attribute, "name": str(name), "num_rows": int(is_in.sum()),
-                "macro_f1": float(figures["f1"][present].mean()), "too_few": bool(is_in.sum() < config.min_slice),
-            })  # fmt: skip
+            found.append(
+                {
+                    "attribute": attribute,
+                    "name": str(name),
+                    "num_rows": int(is_in.sum()),
+                    "macro_f1": float(figures["f1"][present].mean()),
+                    "too_few": bool(is_in.sum() < config.min_slice),
+                }
+            )
             columns.append(np.where(is_in, right, np.nan))
     if not found:
         return {"slices": [], "gaps": [], "worst": -1}
@@ -96,9 +101,10 @@ def _thirds(values: pd.Series) -> pd.Series:
         return pd.Series("", index=values.index)
     low, high = known.quantile([1 / 3, 2 / 3])
     names = np.select(
-        [values < low, values < high, values >= high], [f"below {low:.3g}", f"{low:.3g} to {high:.3g}",
-                                                        f"{high:.3g} and more"], default="",
-    )  # fmt: skip
+        [values < low, values < high, values >= high],
+        [f"below {low:.3g}", f"{low:.3g} to {high:.3g}", f"{high:.3g} and more"],
+        default="",
+    )
     return pd.Series(names, index=values.index)
 
 

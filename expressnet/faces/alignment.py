@@ -83,9 +83,12 @@ def cut(rgb: np.ndarray, square: Square, size_px: int) -> np.ndarray:
         [[cosine, -sine, x - cosine * middle + sine * middle], [sine, cosine, y - sine * middle - cosine * middle]]
     )
     fine = cv2.warpAffine(
-        rgb, to_image, (fine_px, fine_px), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        rgb,
+        to_image,
+        (fine_px, fine_px),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+    )
     return fine if multiple == 1 else cv2.resize(fine, (size_px, size_px), interpolation=cv2.INTER_AREA)
 
 

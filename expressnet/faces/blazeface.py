@@ -56,8 +56,10 @@ class Face(NamedTuple):
     def moved(self, right_px: float, down_px: float) -> Face:
         """Returns the same face in an image that begins so much further left and up."""
         left, top, right, bottom = self.box_xyxy
-        eyes = ((self.eyes_xy[0][0] + right_px, self.eyes_xy[0][1] + down_px),
-                (self.eyes_xy[1][0] + right_px, self.eyes_xy[1][1] + down_px))  # fmt: skip
+        eyes = (
+            (self.eyes_xy[0][0] + right_px, self.eyes_xy[0][1] + down_px),
+            (self.eyes_xy[1][0] + right_px, self.eyes_xy[1][1] + down_px),
+        )
         box = (left + right_px, top + down_px, right + right_px, bottom + down_px)
         return Face(box, eyes, (self.nose_xy[0] + right_px, self.nose_xy[1] + down_px), self.score)
 

@@ -132,9 +132,3 @@ class Batches:
         owner = np.frombuffer(memory, np.float32)
         weakref.finalize(owner, unused.append, memory).atexit = False
         return owner.reshape(shape)
-
-
-def as_input(pixels: np.ndarray, channel_order: str) -> np.ndarray:
-    """Turns uint8[n, h, w, 3] RGB into the network's input, float32 in 0..1, channels in `channel_order`."""
-    ordered = pixels[..., ::-1] if channel_order == "bgr" else pixels
-    return ordered.astype(np.float32) / 255.0

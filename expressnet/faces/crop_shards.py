@@ -41,27 +41,39 @@ def cut_all(
         models find a face (`faces.FOUND_BY`; None in the others).
     """
     places = shards.fill(
-        shards_dir, set(frame["sha256"]), _cut_by(frame, dataset_dir, config), bytes_each=_bytes_each(config),
+        shards_dir,
+        set(frame["sha256"]),
+        _cut_by(frame, dataset_dir, config),
+        bytes_each=_bytes_each(config),
         earlier=earlier,
-    )  # fmt: skip
+    )
     facts = frame.drop(columns=["shard", "offset", "size"])
     cropped = facts.merge(places, on="sha256", validate="one_to_one").sort_values("sha256")
     return cropped[cropped["refused"] == ""].drop(columns="refused").reset_index(drop=True)
 
 
 def cut_part(
-    frame: pd.DataFrame, dataset_dir: str, shards_dir: Path, config: CropConfig, earlier: Sequence[Path],
+    frame: pd.DataFrame,
+    dataset_dir: str,
+    shards_dir: Path,
+    config: CropConfig,
+    earlier: Sequence[Path],
     which: CutConfig,
-) -> int:  # fmt: skip
+) -> int:
     """Cuts the shards of one part, for a `cut_all` with the same arguments to go on from.
 
     Returns:
         How many photographs they hold.
     """
     return shards.fill_part(
-        shards_dir, set(frame["sha256"]), _cut_by(frame, dataset_dir, config), bytes_each=_bytes_each(config),
-        earlier=earlier, part=which.part, num_parts=which.num_parts,
-    )  # fmt: skip
+        shards_dir,
+        set(frame["sha256"]),
+        _cut_by(frame, dataset_dir, config),
+        bytes_each=_bytes_each(config),
+        earlier=earlier,
+        part=which.part,
+        num_parts=which.num_parts,
+    )
 
 
 def _bytes_each(config: CropConfig) -> float:
@@ -79,9 +91,14 @@ def _cut_by(frame: pd.DataFrame, dataset_dir: str, config: CropConfig) -> shards
     def payloads(keys: list[str]) -> Iterator[shards.Payload]:
         num_workers = workers.useful(len(keys), each=_PHOTOS_EACH, most=config.num_workers)
         cut = workers.run(
-            _cut_one, (tasks[key] for key in keys), num_workers=num_workers, start=_start_worker,
-            start_arguments=(str(dataset_dir), config), timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES,
-        )  # fmt: skip
+            _cut_one,
+            (tasks[key] for key in keys),
+            num_workers=num_workers,
+            start=_start_worker,
+            start_arguments=(str(dataset_dir), config),
+            timeout_s=_TIMEOUT_S,
+            memory_bytes=_MEMORY_BYTES,
+        )
         for key, result in zip(keys, console.progress(cut, total=len(keys), unit="photos"), strict=True):
             yield _refused(key, result) if isinstance(result, workers.Failure) else result
 
@@ -121,6 +138,15 @@ def _cut_one(task: _Task) -> shards.Payload:
 
 def _refused(sha256: str, failure: workers.Failure) -> shards.Payload:
     """Returns an empty record for a photograph that ended its process; the index says why there is no crop."""
-    nothing = {"face_found": False, "num_faces": 0, "score": 0.0, "box_xyxy": (0, 0, 0, 0), "angle_deg": 0.0,
-               "face_width": 0.0, "yaw": 0.0, **dict.fromkeys(cropper.FOUND_BY.values()), "crop_sha256": ""}  # fmt: skip
+    nothing = {
+        "face_found": False,
+        "num_faces": 0,
+        "score": 0.0,
+        "box_xyxy": (0, 0, 0, 0),
+        "angle_deg": 0.0,
+        "face_width": 0.0,
+        "yaw": 0.0,
+        **dict.fromkeys(cropper.FOUND_BY.values()),
+        "crop_sha256": "",
+    }
     return shards.Payload(sha256, "png", b"", {**nothing, "refused": failure.reason})

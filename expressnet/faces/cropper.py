@@ -82,9 +82,10 @@ class Cropper:
         height, width = rgb.shape[:2]
         box_xyxy = (0, 0, width, height)
         pixels = (
-            alignment.cut_paper(rgb, box_xyxy, self._config.size_px) if self._config.mode == "paper"
+            alignment.cut_paper(rgb, box_xyxy, self._config.size_px)
+            if self._config.mode == "paper"
             else alignment.whole(rgb, self._config.size_px)
-        )  # fmt: skip
+        )
         return Cut(pixels, _facts(face, num_faces, box_xyxy, 0.0))
 
 
@@ -111,10 +112,14 @@ def choose(
 
 def _facts(face: Face | None, num_faces: int, box_xyxy: tuple[int, int, int, int], angle_deg: float) -> dict[str, Any]:
     return {
-        "face_found": face is not None, "num_faces": num_faces, "score": face.score if face else 0.0,
-        "box_xyxy": box_xyxy, "angle_deg": angle_deg,
-        "face_width": face.box_xyxy[2] - face.box_xyxy[0] if face else 0.0, "yaw": yaw(face) if face else 0.0,
-    }  # fmt: skip
+        "face_found": face is not None,
+        "num_faces": num_faces,
+        "score": face.score if face else 0.0,
+        "box_xyxy": box_xyxy,
+        "angle_deg": angle_deg,
+        "face_width": face.box_xyxy[2] - face.box_xyxy[0] if face else 0.0,
+        "yaw": yaw(face) if face else 0.0,
+    }
 
 
 def yaw(face: Face) -> float:

@@ -1,8 +1,9 @@
 """Which bytes reach which of Pillow's decoders, and what is refused before that.
 
 The bytes may come from anywhere: seven formats reach a decoder, each its own one, and nothing is decoded before the
-header said that it is small enough. The second line of defence are worker processes with limits (expressnet.runtime.workers).
-Colour profiles are ignored: their effect on a face is small and would change with the version of the colour engine.
+header said that it is small enough. The second line of defence are worker processes with limits
+(expressnet.runtime.workers). Colour profiles are ignored: their effect on a face is small and would change with the
+version of the colour engine.
 """
 
 from __future__ import annotations
@@ -59,9 +60,14 @@ _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 # WebP and PPM need more than a prefix.
 _MAGICS = {
-    _JPEG_START: "JPEG", _PNG_START: "PNG", b"BM": "BMP", b"II*\0": "TIFF", b"MM\0*": "TIFF",
-    b"GIF87a": "GIF", b"GIF89a": "GIF",
-}  # fmt: skip
+    _JPEG_START: "JPEG",
+    _PNG_START: "PNG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+}
 _DECODERS: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
     "JPEG": _Jpeg,
     "PNG": PngImageFile,

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 from safetensors.numpy import save_file
 
-from expressnet.faces import crop_pixels as crops
 from expressnet.model import expressnet, fft_conv
 from expressnet.runtime import storage
 
@@ -139,9 +138,15 @@ class Bundle:
         return self._mirrored(self._with_gates.predict_on_batch, pixels)
 
     def _mirrored(self, answer: Callable[[np.ndarray], list[np.ndarray]], pixels: np.ndarray) -> list[np.ndarray]:
-        images = crops.as_input(pixels, self.preprocess["channel_order"])
+        images = as_input(pixels, self.preprocess["channel_order"])
         outputs = answer(images)
         if not self.preprocess["test_time_flip"]:
             return outputs
         mirrored = answer(images[:, :, ::-1])
         return [(one + other) / 2 for one, other in zip(outputs, mirrored, strict=True)]
+
+
+def as_input(pixels: np.ndarray, channel_order: str) -> np.ndarray:
+    """Turns uint8[n, h, w, 3] RGB into the network's input, float32 in 0..1, channels in `channel_order`."""
+    ordered = pixels[..., ::-1] if channel_order == "bgr" else pixels
+    return ordered.astype(np.float32) / 255.0

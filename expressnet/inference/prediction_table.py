@@ -67,9 +67,12 @@ def rows(seen: Sequence[Seen], model: bundle.Bundle) -> list[dict[str, Any]]:
     answers = zip(with_square, *prediction, entropy(prediction.probabilities), strict=True)
     for place, probabilities, expression_gates, cnn_gates, nats in answers:
         found[place] |= {
-            "class": model.classes[int(probabilities.argmax())], "probabilities": probabilities, "entropy": nats,
-            "expression_gates": expression_gates, "cnn_gates": cnn_gates,
-        }  # fmt: skip
+            "class": model.classes[int(probabilities.argmax())],
+            "probabilities": probabilities,
+            "entropy": nats,
+            "expression_gates": expression_gates,
+            "cnn_gates": cnn_gates,
+        }
     return found
 
 

@@ -25,9 +25,14 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not (training and self.trainable and mask is None and self._is_fused(inputs)):
             return super().call(inputs, training=training, mask=mask)
         normalised, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=self.gamma, offset=self.beta, mean=tf.zeros([0]), variance=tf.zeros([0]),
-            epsilon=self.epsilon, is_training=True,
-        )  # fmt: skip
+            x=inputs,
+            scale=self.gamma,
+            offset=self.beta,
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
         self._keep(self.moving_mean, mean)
         self._keep(self.moving_variance, variance * ((count - 1) / count))

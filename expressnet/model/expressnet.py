@@ -41,9 +41,10 @@ def build(preset: presets.Preset, num_classes: int, seed: int, precision: str = 
 def _connect(preset: presets.Preset, num_classes: int, seeds: Iterator[int]) -> keras.Model:
     images = keras.Input((preset.size_px, preset.size_px, 3), name="images")
     extractors = (
-        feature_extractors.build_cnnfe1(preset, seeds), feature_extractors.build_cnnfe2(preset, seeds),
+        feature_extractors.build_cnnfe1(preset, seeds),
+        feature_extractors.build_cnnfe2(preset, seeds),
         resnet50.build_backbone(preset, seeds),
-    )  # fmt: skip
+    )
     cnnfe1_features, cnnfe2_features, backbone_features = (
         _zeros(extractor, images) if extractor.name in preset.removed else extractor(images) for extractor in extractors
     )
@@ -148,6 +149,12 @@ def _dense(
 
 def _mixture(preset: presets.Preset, name: str, seeds: Iterator[int]) -> moe.TopKMixtureOfExperts:
     return moe.TopKMixtureOfExperts(
-        preset.moe_units, preset.num_experts, preset.top_k, renormalize=preset.moe_renormalize,
-        gate_noise=preset.moe_gate_noise, balance=preset.moe_balance, seed=next(seeds), name=name,
-    )  # fmt: skip
+        preset.moe_units,
+        preset.num_experts,
+        preset.top_k,
+        renormalize=preset.moe_renormalize,
+        gate_noise=preset.moe_gate_noise,
+        balance=preset.moe_balance,
+        seed=next(seeds),
+        name=name,
+    )

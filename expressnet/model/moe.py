@@ -24,9 +24,17 @@ class TopKMixtureOfExperts(keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, num_experts: int = 4, top_k: int = 2, *, renormalize: bool = False, gate_noise: float = 0.0,
-        balance: float = 0.0, seed: int | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        units: int,
+        num_experts: int = 4,
+        top_k: int = 2,
+        *,
+        renormalize: bool = False,
+        gate_noise: float = 0.0,
+        balance: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Makes the layer.
 
         Args:

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-from expressnet.runtime import console, storage
+from expressnet.runtime import journal, storage
 
 POINTER_FILE, HISTORY_FOLDER = "champion.json", "history"
 _NOTHING_BEFORE = "0" * 64
@@ -75,10 +75,15 @@ class Champions:
             entries = self.entries()
             number = len(entries) + 1
             entry = {
-                "number": number, "previous": storage.json_digest(entries[-1]) if entries else _NOTHING_BEFORE,
-                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "action": action, "by": _who(),
-                "before": expected["version"] if expected else "", "champion": new, "evidence": evidence,
-            }  # fmt: skip
+                "number": number,
+                "previous": storage.json_digest(entries[-1]) if entries else _NOTHING_BEFORE,
+                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+                "action": action,
+                "by": _who(),
+                "before": expected["version"] if expected else "",
+                "champion": new,
+                "evidence": evidence,
+            }
             storage.write_json(self._path(number), entry)
             return self._follow()
 
@@ -174,8 +179,13 @@ def _problems(entries: list[_Record], pointer: _Record | None) -> list[str]:
 
 
 def _pointer_to(entry: _Record) -> _Record:
-    return {**entry.get("champion", {}), "promoted_at": entry.get("at"), "previous": entry.get("before"),
-            "entry": entry.get("number"), "entry_sha256": storage.json_digest(entry)}  # fmt: skip
+    return {
+        **entry.get("champion", {}),
+        "promoted_at": entry.get("at"),
+        "previous": entry.get("before"),
+        "entry": entry.get("number"),
+        "entry_sha256": storage.json_digest(entry),
+    }
 
 
 def _conflict(expected: _Record | None, found: _Record | None) -> str:
@@ -193,5 +203,5 @@ def _who() -> dict[str, str]:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in many containers
         user = f"uid {os.getuid()}"
-    folder = console.run_dir()
+    folder = journal.run_dir()
     return {"user": user, "run": folder.name if folder else ""}

@@ -58,10 +58,14 @@ def figures(evaluation: Mapping[str, Any]) -> list[Section]:
     grouped = "people" if evaluation["num_groups"] < evaluation["num_test"] else "images"
     headline = tuple((name.replace("_", " "), shown(found[name])) for name in evaluation["headlines"])
     classes = tuple(
-        (label, *(shown(found[name], place) for name in names), f"{evaluation['support'][place]:,}",
-         f"{evaluation['one_vs_rest_accuracy'][place]:.3f}")
+        (
+            label,
+            *(shown(found[name], place) for name in names),
+            f"{evaluation['support'][place]:,}",
+            f"{evaluation['one_vs_rest_accuracy'][place]:.3f}",
+        )
         for place, label in enumerate(evaluation["classes"])
-    )  # fmt: skip
+    )
     about = (
         f"{evaluation['dataset_id']}, protocol {evaluation['protocol']}{note}, preset {evaluation['preset']}, seed "
         f"{evaluation['seed']}, {evaluation['num_test']:,} test images. Intervals: {evaluation['confidence']:.0%} "
@@ -72,15 +76,19 @@ def figures(evaluation: Mapping[str, Any]) -> list[Section]:
         Section("Figures", (about,), ("figure", "value (interval)"), headline),
         Section("Figures by class", (), ("class", *names, "support", "one-vs-rest accuracy"), classes),
         _slices(evaluation),
-    ]  # fmt: skip
+    ]
 
 
 def _slices(evaluation: Mapping[str, Any]) -> Section:
     rows = tuple(
-        (one["attribute"], one["name"], f"{one['num_rows']:,}{' (too few to judge)' if one['too_few'] else ''}",
-         shown(one["accuracy"]))
+        (
+            one["attribute"],
+            one["name"],
+            f"{one['num_rows']:,}{' (too few to judge)' if one['too_few'] else ''}",
+            shown(one["accuracy"]),
+        )
         for one in evaluation["slices"]["slices"]
-    )  # fmt: skip
+    )
     about = () if rows else ("All test images are of one kind in everything that is known of them.",)
     return Section("Figures by kind of picture and of person", about, ("what", "slice", "images", "accuracy"), rows)
 
@@ -94,12 +102,18 @@ def sections(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> li
             (
                 f"Data set {provenance['dataset_id']} (digest {provenance['dataset_digest'][:8]}). Licence: "
                 f"{provenance['licence']}. "
-                + ("Its pictures show real people." if provenance["real_faces"] else
-                   "By what its reader knows, its pictures show no real people: figures say nothing about real faces."),
+                + (
+                    "Its pictures show real people."
+                    if provenance["real_faces"]
+                    else "As far as its reader knows, its pictures show no real people: the figures say nothing about "
+                    "real faces."
+                ),
             ),
             ("class", *(f"{name} images" for name in counts), "faces found"),
-            tuple((label, *(f"{counts[name].get(label, 0):,}" for name in counts), f"{rates[label]:.3f}")
-                  for label in evaluation["classes"]),
+            tuple(
+                (label, *(f"{counts[name].get(label, 0):,}" for name in counts), f"{rates[label]:.3f}")
+                for label in evaluation["classes"]
+            ),
         ),
         Section("Protocol", (f"{provenance['protocol']}: {_PROTOCOLS[provenance['protocol']]}",)),
         Section("Backbone", (_backbone(provenance),)),
@@ -120,7 +134,7 @@ def sections(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> li
             ),
         ),
         Section("Limits", tuple(_limits(evaluation, provenance))),
-    ]  # fmt: skip
+    ]
 
 
 def _backbone(provenance: Mapping[str, Any]) -> str:

@@ -7,19 +7,61 @@ import re
 # Regulation (EU) 2024/1689, Art. 5(1)(f): no AI systems that infer emotions of people in the areas of workplace and
 # education institutions, except for medical or safety reasons. Recital 44 says why.
 _WORK = (
-    r"at work", r"work ?places?", r"work[- ]?force", r"workers?", r"employ(?:ees?|ers?|ment)", r"staff", r"personnel",
-    r"colleagues?", r"offices?", r"call[- ]cent(?:er|re)s?", r"human resources", r"hr", r"recruit\w*", r"hiring",
-    r"job", r"jobs", r"interview\w*", r"applicants?", r"candidates?", r"performance reviews?", r"productivity",
-)  # fmt: skip
+    r"at work",
+    r"work ?places?",
+    r"work[- ]?force",
+    r"workers?",
+    r"employ(?:ees?|ers?|ment)",
+    r"staff",
+    r"personnel",
+    r"colleagues?",
+    r"offices?",
+    r"call[- ]cent(?:er|re)s?",
+    r"human resources",
+    r"hr",
+    r"recruit\w*",
+    r"hiring",
+    r"job",
+    r"jobs",
+    r"interview\w*",
+    r"applicants?",
+    r"candidates?",
+    r"performance reviews?",
+    r"productivity",
+)
 _EDUCATION = (
-    r"schools?", r"pupils?", r"students?", r"teachers?", r"class ?rooms?", r"lessons?", r"lectures?", r"exams?",
-    r"examinations?", r"proctor\w*", r"universit(?:y|ies)", r"colleges?", r"kindergartens?", r"education\w*",
-    r"e-?learning", r"trainees?", r"apprentices?",
-)  # fmt: skip
+    r"schools?",
+    r"pupils?",
+    r"students?",
+    r"teachers?",
+    r"class ?rooms?",
+    r"lessons?",
+    r"lectures?",
+    r"exams?",
+    r"examinations?",
+    r"proctor\w*",
+    r"universit(?:y|ies)",
+    r"colleges?",
+    r"kindergartens?",
+    r"education\w*",
+    r"e-?learning",
+    r"trainees?",
+    r"apprentices?",
+)
 _MEDICAL_OR_SAFETY = (
-    r"medical\w*", r"medicine", r"clinic\w*", r"patients?", r"hospitals?", r"therap\w+", r"diagnos\w+", r"health\w*",
-    r"safety", r"accidents?", r"fatigue", r"drows\w+",
-)  # fmt: skip
+    r"medical\w*",
+    r"medicine",
+    r"clinic\w*",
+    r"patients?",
+    r"hospitals?",
+    r"therap\w+",
+    r"diagnos\w+",
+    r"health\w*",
+    r"safety",
+    r"accidents?",
+    r"fatigue",
+    r"drows\w+",
+)
 _PROHIBITED = {"eu": (*_WORK, *_EDUCATION), "none": ()}
 _EXCEPTED = {"eu": _MEDICAL_OR_SAFETY, "none": ()}
 

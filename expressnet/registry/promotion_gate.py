@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expressnet.config.evaluate import PromoteConfig
+from expressnet.config.promote import PromoteConfig
 from expressnet.evaluation.comparison import Comparison, Difference
 from expressnet.registry import prohibited_uses
 

@@ -92,18 +92,26 @@ class Registry:
         return [_version(each) for each in found if _FILES_TAG in each.tags]
 
     def register(
-        self, model_name: str, version_name: str, model_digest: str, folders: Mapping[str, Path], *,
-        params: Mapping[str, Any], metrics: Mapping[str, float], tags: Mapping[str, str],
-    ) -> Version:  # fmt: skip
+        self,
+        model_name: str,
+        version_name: str,
+        model_digest: str,
+        folders: Mapping[str, Path],
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+    ) -> Version:
         """Stores folders as artifacts of a new MLflow run, seals them, and makes it a version of `model_name`."""
         listed, experiment_id = sealed_files.seal(folders), self._experiment_id()
         self._remove_remnants(experiment_id, model_digest)
         run = self._client.create_run(experiment_id, run_name=version_name, tags={**tags, _DIGEST_TAG: model_digest})
         run_id, now = run.info.run_id, int(time.time() * 1000)
         self._client.log_batch(
-            run_id, [Metric(name, value, now, 0) for name, value in metrics.items()],
+            run_id,
+            [Metric(name, value, now, 0) for name, value in metrics.items()],
             [Param(name, str(value)) for name, value in params.items()],
-        )  # fmt: skip
+        )
         for artifact_path, folder in folders.items():
             self._client.log_artifacts(run_id, str(folder), artifact_path)
         with tempfile.TemporaryDirectory() as scratch:
@@ -114,9 +122,11 @@ class Registry:
         self._client.set_terminated(run_id)
         mlflow_client.allow_existing(lambda: self._client.create_registered_model(model_name))
         created = self._client.create_model_version(
-            model_name, source=f"{run.info.artifact_uri}/{MODEL}", run_id=run_id,
+            model_name,
+            source=f"{run.info.artifact_uri}/{MODEL}",
+            run_id=run_id,
             tags={**tags, _DIGEST_TAG: model_digest, _VERSION_TAG: version_name, _FILES_TAG: files_digest},
-        )  # fmt: skip
+        )
         return _version(created)
 
     def _experiment_id(self) -> str:

@@ -58,18 +58,25 @@ def tell(
         who, more = f"this model was champion itself, since {champion['promoted_at']}", ""
     else:
         who = f"{champion['version']} was champion, since {champion['promoted_at']}"
-        more = html.paragraph(f"Its figures can't be known: {theirs}", "soft") if isinstance(theirs, str) else _beside(
-            own, champion["version"], theirs, decision)  # fmt: skip
+        more = (
+            html.paragraph(f"Its figures can't be known: {theirs}", "soft")
+            if isinstance(theirs, str)
+            else _beside(own, champion["version"], theirs, decision)
+        )
     return html.subsection("Against the champion", html.paragraph(f"On {looked_at} {who}. {verdict}"), more)
 
 
 def _beside(own: Evaluated, name: str, theirs: Evaluated, decision: dict[str, Any]) -> str:
     unlike = _unlike(own, theirs)
     rows = [
-        (figure.replace("_", " "), shown(own.figures["metrics"][figure]), shown(theirs.figures["metrics"][figure]),
-         _difference(own, theirs, figure, decision, is_like=not unlike))
+        (
+            figure.replace("_", " "),
+            shown(own.figures["metrics"][figure]),
+            shown(theirs.figures["metrics"][figure]),
+            _difference(own, theirs, figure, decision, is_like=not unlike),
+        )
         for figure in _FIGURES
-    ]  # fmt: skip
+    ]
     header = ("figure", "this model", f"champion {name}", "difference on this model's test images")
     alike = (
         f"Like with like: both were measured on the same frozen test images ({len(own.predictions):,}, digest "
@@ -101,9 +108,7 @@ def _digest(evaluated: Evaluated) -> str:
     )
 
 
-def _difference(
-    own: Evaluated, theirs: Evaluated, figure: str, decision: dict[str, Any], *, is_like: bool
-) -> str:  # fmt: skip
+def _difference(own: Evaluated, theirs: Evaluated, figure: str, decision: dict[str, Any], *, is_like: bool) -> str:
     prefix = _FIGURES[figure]
     if f"{prefix}_value" in decision:  # the champion predicted them anew
         value, low, high = (decision[f"{prefix}_{end}"] for end in ("value", "low", "high"))

@@ -16,9 +16,20 @@ from expressnet.runtime import console, storage
 
 FILE_NAME = "report.html"
 _FACTS = (
-    "mode", "detector", "size_px", "num_examples", "num_left_out", "num_faces_found", "face_rate", "several_faces_rate",
-    "num_compared", "short_range_rate", "full_range_rate", "agreement", "crops_digest",
-)  # fmt: skip
+    "mode",
+    "detector",
+    "size_px",
+    "num_examples",
+    "num_left_out",
+    "num_faces_found",
+    "face_rate",
+    "several_faces_rate",
+    "num_compared",
+    "short_range_rate",
+    "full_range_rate",
+    "agreement",
+    "crops_digest",
+)
 _PER_SHEET, _COLUMNS = 24, 8
 _THUMB_PX = 96
 
@@ -50,19 +61,25 @@ def _figures(rows: pd.DataFrame, crops: dict[str, Any]) -> str:
         html.section("By class", _rates(rows, "label")),
         html.section("By published split", _rates(rows, "source_split")),
         html.section(
-            "Width of the faces", html.paragraph("Pixels of the photograph, where a face was found.", "soft"),
+            "Width of the faces",
+            html.paragraph("Pixels of the photograph, where a face was found.", "soft"),
             html.table(("share of faces below", "px"), below),
         ),
-    )  # fmt: skip
+    )
     return "".join(sections)
 
 
 def _rates(rows: pd.DataFrame, column: str) -> str:
     cells = [
-        (str(name), len(part), float(part["face_found"].mean()), float((part["num_faces"] > 1).mean()),
-         float(part.loc[part["face_found"], "face_width"].median()) if part["face_found"].any() else 0.0)
+        (
+            str(name),
+            len(part),
+            float(part["face_found"].mean()),
+            float((part["num_faces"] > 1).mean()),
+            float(part.loc[part["face_found"], "face_width"].median()) if part["face_found"].any() else 0.0,
+        )
         for name, part in rows.groupby(column)
-    ]  # fmt: skip
+    ]
     return html.table((column.replace("_", " "), "images", "face rate", "several faces", "median width, px"), cells)
 
 

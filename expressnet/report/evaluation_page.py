@@ -15,15 +15,22 @@ from expressnet.report import champion_section, experts_section, html, performan
 
 _DIGESTS = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest", "backbone_weights")
 _CARDS = (
-    ("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("balanced accuracy", "balanced_accuracy"),
-    ("ROC AUC", "roc_auc"), ("log loss", "log_loss"), ("calibration error", "calibration_error"),
-)  # fmt: skip
+    ("accuracy", "accuracy"),
+    ("macro-F1", "macro_f1"),
+    ("balanced accuracy", "balanced_accuracy"),
+    ("ROC AUC", "roc_auc"),
+    ("log loss", "log_loss"),
+    ("calibration error", "calibration_error"),
+)
 
 
 def render(
-    evaluation: dict[str, Any], history: pd.DataFrame, provenance: dict[str, Any],
-    pictures: Sequence[occlusion.Map] = (), refusal: str = "",
-) -> str:  # fmt: skip
+    evaluation: dict[str, Any],
+    history: pd.DataFrame,
+    provenance: dict[str, Any],
+    pictures: Sequence[occlusion.Map] = (),
+    refusal: str = "",
+) -> str:
     """Returns the page of an evaluation (see expressnet.stages.evaluate) and of the training behind it.
 
     Args:
@@ -46,7 +53,7 @@ def render(
         **({"pictures": ("Where the model looks", _pictures(pictures, refusal))} if pictures or refusal else {}),
         "provenance": ("Provenance", html.table(("", ""), _provenance_rows(evaluation, provenance))),
         "card": ("Model card", "".join(map(_card_part, model_card.sections(evaluation, provenance)))),
-    }  # fmt: skip
+    }
     body = "".join(html.section(heading, inner, anchor=anchor) for anchor, (heading, inner) in sections.items())
     return html.page(
         f"ExpressNet-MoE on {evaluation['dataset_id']}",
@@ -63,13 +70,14 @@ def _headline(evaluation: dict[str, Any]) -> str:
             f"{evaluation['dataset_id']}, protocol {evaluation['protocol']}, {evaluation['num_test']:,} test images, "
             f"preset {evaluation['preset']}, seed {evaluation['seed']}. Intervals: {evaluation['confidence']:.0%} "
             f"bootstrap, {evaluation['num_resamples']:,} resamples of {evaluation['num_groups']:,} {grouped}. The most "
-            f"frequent class alone gives {evaluation['majority_rate']:.1%}.", "soft",
+            f"frequent class alone gives {evaluation['majority_rate']:.1%}.",
+            "soft",
         )
         + "".join(map(html.notice, _warnings(evaluation)))
         + html.cards([(title, *_card(figures[name])) for title, name in _CARDS])
         + champion_section.place()
         + _paper(evaluation)
-    )  # fmt: skip
+    )
 
 
 def _card_part(part: model_card.Section) -> str:
@@ -87,11 +95,15 @@ def _warnings(evaluation: dict[str, Any]) -> list[str]:
     if evaluation["protocol"] == "paper":
         said.append(f"Every figure on this page is {OPTIMISTIC_NOTE}.")
     if evaluation["num_without_answer"]:
-        said.append(f"The model gave no finite answer for {evaluation['num_without_answer']:,} images. They count as "
-                    "if all classes were equally likely; the model or its crops are damaged.")  # fmt: skip
+        said.append(
+            f"The model gave no finite answer for {evaluation['num_without_answer']:,} images. They count as "
+            "if all classes were equally likely; the model or its crops are damaged."
+        )
     if dropped := evaluation["not_finite"]:
-        said.append(f"{len(dropped)} figures are not defined on these images and left out: {', '.join(dropped[:5])}"
-                    f"{', ...' if len(dropped) > 5 else ''}.")  # fmt: skip
+        said.append(
+            f"{len(dropped)} figures are not defined on these images and left out: {', '.join(dropped[:5])}"
+            f"{', ...' if len(dropped) > 5 else ''}."
+        )
     return said
 
 
@@ -100,10 +112,9 @@ def _paper(evaluation: dict[str, Any]) -> str:
     if reason:
         return html.paragraph(f"No comparison with the paper: {reason}.", "soft")
     rows = [(name.replace("_", " "), shown(evaluation["metrics"][name]), value) for name, value in theirs.items()]
-    return (
-        html.table(("figure", f"this model (preset {evaluation['preset']})", "paper"), rows)
-        + html.paragraph("The same data set and protocol; both were selected on the test split.", "soft")
-    )  # fmt: skip
+    return html.table(("figure", f"this model (preset {evaluation['preset']})", "paper"), rows) + html.paragraph(
+        "The same data set and protocol; both were selected on the test split.", "soft"
+    )
 
 
 def _training(history: pd.DataFrame) -> str:

@@ -24,10 +24,13 @@ def _mixture(name: str, found: dict[str, Any], classes: list[str]) -> str:
         for line in zip(used, gates, strict=True)
     ]
     rows = [
-        (titles[number], f"{found['usage'][number]:.1%}{' (dead)' if number in found['dead'] else ''}",
-         shown(found["lost"][number]))
+        (
+            titles[number],
+            f"{found['usage'][number]:.1%}{' (dead)' if number in found['dead'] else ''}",
+            shown(found["lost"][number]),
+        )
         for number in numbers
-    ]  # fmt: skip
+    ]
     pairs = [(" and ".join(str(number + 1) for number in one["experts"]), one["share"]) for one in found["pairs"]]
     return html.subsection(
         f"Mixture: {name}",

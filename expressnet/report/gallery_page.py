@@ -47,8 +47,9 @@ def render(table: pa.Table, tree: Tree, chosen: chosen_model.Chosen, config: Pre
     )
     sections = [
         html.section(title, f'<div class="gallery">{"".join(figures[title])}</div>')
-        for title in (*chosen.model.classes, _NO_FACE) if title in figures
-    ]  # fmt: skip
+        for title in (*chosen.model.classes, _NO_FACE)
+        if title in figures
+    ]
     return html.page(
         "Predicted expressions",
         html.paragraph(said, "soft") + html.paragraph(AI_ACT_NOTE) + "".join(sections) + refused,
@@ -69,9 +70,14 @@ def _figures(ordered: pd.DataFrame, tree: Tree, chosen: chosen_model.Chosen, max
     found: defaultdict[str, list[str]] = defaultdict(list)
     files = (tree.by_path[path] for path in ordered["file"])
     looked = workers.run(
-        photograph.see_file, files, num_workers=1, start=photograph.start, start_arguments=(chosen.crop,),
-        timeout_s=_TIMEOUT_S, memory_bytes=photograph.MEMORY_BYTES,
-    )  # fmt: skip
+        photograph.see_file,
+        files,
+        num_workers=1,
+        start=photograph.start,
+        start_arguments=(chosen.crop,),
+        timeout_s=_TIMEOUT_S,
+        memory_bytes=photograph.MEMORY_BYTES,
+    )
     for row, one in zip(ordered.to_dict("records"), looked, strict=True):
         # Whoever changed the file meanwhile sees it at the next run.
         if isinstance(one, workers.Failure) or one.square is None or one.sha256 != row["sha256"]:
@@ -103,9 +109,10 @@ def _refused(rows: pd.DataFrame) -> str:
     counts = Counter(refused["problem"])
     named = list(zip(refused["file"].map(_shown), refused["problem"], strict=True))[:_MOST_REFUSED]
     return html.section(
-        "Without an answer", html.table(("why", "files"), sorted(counts.items())),
+        "Without an answer",
+        html.table(("why", "files"), sorted(counts.items())),
         html.details(f"The first {len(named):,}", html.table(("file", "why"), named)),
-    )  # fmt: skip
+    )
 
 
 def _shown(path: str) -> str:

@@ -131,9 +131,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def heat_table(
-    corner: str, columns: Sequence[str], rows: Sequence[str], shares: Sequence[Sequence[float]],
+    corner: str,
+    columns: Sequence[str],
+    rows: Sequence[str],
+    shares: Sequence[Sequence[float]],
     texts: Sequence[Sequence[str]],
-) -> str:  # fmt: skip
+) -> str:
     """Returns a table whose cells are the darker the larger their share in 0..1 is; all text is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (corner, *columns))
     body = ""

@@ -9,12 +9,19 @@ import numpy as np
 from expressnet.evaluation.bootstrap import shown
 from expressnet.report import html, plots
 
-_BY_CLASS = {"precision": "precision", "recall": "recall", "F1": "f1",
-             "one-vs-rest accuracy": "one_vs_rest_accuracy"}  # fmt: skip
+_BY_CLASS = {"precision": "precision", "recall": "recall", "F1": "f1", "one-vs-rest accuracy": "one_vs_rest_accuracy"}
 _WHOLE = (
-    "accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1", "roc_auc", "log_loss",
-    "log_loss_tempered", "calibration_error", "calibration_error_tempered",
-)  # fmt: skip
+    "accuracy",
+    "balanced_accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "roc_auc",
+    "log_loss",
+    "log_loss_tempered",
+    "calibration_error",
+    "calibration_error_tempered",
+)
 
 
 def confusion(evaluation: dict[str, Any]) -> str:

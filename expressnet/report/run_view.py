@@ -39,8 +39,9 @@ def of(evaluation: dict[str, Any]) -> View:
     false, true, thresholds = ([point[axis] for point in points] for axis in range(3))
     return View(
         {**kept, "num_dropped_not_finite": float(len(figures) - len(kept))},
-        (evaluation["classes"], evaluation["confusion"]), (false, true, thresholds),
-    )  # fmt: skip
+        (evaluation["classes"], evaluation["confusion"]),
+        (false, true, thresholds),
+    )
 
 
 def leave_files(view: View, headline_path: str, confusion_path: str, roc_path: str) -> None:

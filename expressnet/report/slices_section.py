@@ -27,13 +27,20 @@ def slices(evaluation: dict[str, Any]) -> str:
         plots.picture(
             plots.intervals(names, figures, evaluation["metrics"]["accuracy"]["value"], "accuracy"),
             "Accuracy of every slice with its interval; the dotted line is the whole test split",
-        ) if drawn else ""
-    )  # fmt: skip
+        )
+        if drawn
+        else ""
+    )
     rows = [
-        (one["attribute"], one["name"], f"{one['num_rows']:,}{' (too few to judge)' if one['too_few'] else ''}",
-         shown(one["accuracy"]), one["macro_f1"])
+        (
+            one["attribute"],
+            one["name"],
+            f"{one['num_rows']:,}{' (too few to judge)' if one['too_few'] else ''}",
+            shown(one["accuracy"]),
+            one["macro_f1"],
+        )
         for one in found
-    ]  # fmt: skip
+    ]
     return (
         html.paragraph(_worst(evaluation["slices"]))
         + picture

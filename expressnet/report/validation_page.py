@@ -15,10 +15,21 @@ from expressnet.report import html, plots
 _COLUMNS = ["label", "source_split", "problem", "width", "height", "brightness"]
 _WORDS = {"passed": "passed", "warn": "warning", "stop": "FAILED"}
 _FACTS = (
-    "dataset_id", "layout", "licence", "licence_accepted", "num_records", "num_examples", "num_duplicates",
-    "num_cross_split_twins", "num_conflicting", "num_conflict_groups", "num_ignored", "num_forgotten",
-    "num_subjects", "dataset_digest",
-)  # fmt: skip
+    "dataset_id",
+    "layout",
+    "licence",
+    "licence_accepted",
+    "num_records",
+    "num_examples",
+    "num_duplicates",
+    "num_cross_split_twins",
+    "num_conflicting",
+    "num_conflict_groups",
+    "num_ignored",
+    "num_forgotten",
+    "num_subjects",
+    "dataset_digest",
+)
 _BRIGHTNESS = np.linspace(0, 256, 33)
 _SIDES_PX = 2.0 ** np.arange(3, 15.5, 0.5)
 
@@ -77,7 +88,7 @@ def render(
         + html.section("Brightness", _histogram("mean gray value of the image", _BRIGHTNESS, found.brightness))
         + html.section("Resolution", _histogram("side, pixels", _SIDES_PX, found.sides, logarithmic=True))
         + html.section("Colours", _colours([info, *([other] if other else [])])),
-    )  # fmt: skip
+    )
 
 
 def _checks(checks: list[dict[str, Any]]) -> str:

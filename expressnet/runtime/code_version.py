@@ -1,14 +1,17 @@
-"""Digests of the code behind a stage: what changes them makes cached results stale."""
+"""Digests of the code behind a stage, the commit, and the lock of the packages: which code this process runs."""
 
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 from expressnet.runtime import storage
 
 _PACKAGE = Path(__file__).parents[1]
 _NAME = _PACKAGE.name
+_ROOT = _PACKAGE.parent
+_LOCK = _ROOT / "uv.lock"
 
 
 def digest(*modules: str) -> str:
@@ -47,3 +50,24 @@ def _source(name: str) -> Path | None:
     module = _PACKAGE.joinpath(*parts[1:])
     candidates = (module.with_suffix(".py"), module / "__init__.py") if len(parts) > 1 else (module / "__init__.py",)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def lock_digest() -> str:
+    """Returns the SHA-256 of uv.lock, "" where the package lies without it."""
+    return storage.file_sha256(_LOCK) if _LOCK.exists() else ""
+
+
+def commit() -> str:
+    """Returns the git commit, with `+` where files were changed since; "" where there is no checkout."""
+    if not (_ROOT / ".git").exists():
+        return ""
+    head, changed = (_git(*arguments) for arguments in (("rev-parse", "HEAD"), ("status", "--porcelain", "-uno")))
+    return head + ("+" if head and changed else "")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -53,10 +53,14 @@ class BucketPlace:
             for _ in fetcher.fetch(self._objects):
                 bar.update()
         files = [
-            File(path=self._path(one.name), local=downloads.place(self._folder, one), size=one.size,
-                 generation=str(one.generation))
+            File(
+                path=self._path(one.name),
+                local=downloads.place(self._folder, one),
+                size=one.size,
+                generation=str(one.generation),
+            )
             for one in self._objects
-        ]  # fmt: skip
+        ]
         return Tree(self.uri, tuple(sorted(files, key=lambda file: file.path)), self._num_ignored)
 
     def release(self) -> None:

@@ -27,9 +27,14 @@ _LONGEST_WAIT_S = 10.0
 _TRANSIENT_CODES = (408, 429, 500, 502, 503, 504)
 _CHANGED_CODES = (404, 412)
 _PASSING = (
-    requests.RequestException, urllib3.exceptions.HTTPError, exceptions.GoogleAPICallError, InvalidResponse,
-    DataCorruption, ConnectionError, TimeoutError,
-)  # fmt: skip
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    exceptions.GoogleAPICallError,
+    InvalidResponse,
+    DataCorruption,
+    ConnectionError,
+    TimeoutError,
+)
 
 
 class Object(NamedTuple):
@@ -116,9 +121,13 @@ class Fetcher:
                 blob = self._bucket_of_thread().blob(one.name, generation=one.generation)
                 try:
                     blob.download_to_file(
-                        file, start=start or None, raw_download=True, checksum=None, retry=None,
+                        file,
+                        start=start or None,
+                        raw_download=True,
+                        checksum=None,
+                        retry=None,
                         timeout=self._config.stall_s,
-                    )  # fmt: skip
+                    )
                 finally:
                     file.flush()
                     self._progressed(one, file.tell())

@@ -24,9 +24,21 @@ _COLUMNS = ("sha256", "label", "source_split")
 # What the code of a stage is, by its module; ingest's is left out, for its data have a digest of their own.
 _MODULES = {"crop": "faces.crop_shards", "split": "stages.split", "train": "stages.train"}
 _PARAMETERS = (
-    "preset", "protocol", "seed", "epochs", "precision", "xla", "class_weights", "moe", "backbone_sha256", "crop_mode",
-    "margin", "detector", "split_file", "split_file_digest",
-)  # fmt: skip
+    "preset",
+    "protocol",
+    "seed",
+    "epochs",
+    "precision",
+    "xla",
+    "class_weights",
+    "moe",
+    "backbone_sha256",
+    "crop_mode",
+    "margin",
+    "detector",
+    "split_file",
+    "split_file_digest",
+)
 _HANDED_OVER = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
 # How a training starts, and from which split, follows from who is champion; neither is a reason to train.
 _NO_REASONS = ("initial_sha256", "kept_digest")
@@ -45,9 +57,18 @@ class Settings(NamedTuple):
 
     @classmethod
     def of_run(
-        cls, *, preset: str, protocol: str, seed: int, crop_mode: str, margin: float, detector: str, split_file: str,
-        split_file_digest: str, **training: Any,
-    ) -> Settings:  # fmt: skip
+        cls,
+        *,
+        preset: str,
+        protocol: str,
+        seed: int,
+        crop_mode: str,
+        margin: float,
+        detector: str,
+        split_file: str,
+        split_file_digest: str,
+        **training: Any,
+    ) -> Settings:
         """Returns the settings of a run with these options."""
         size_px = presets.PRESETS[preset].size_px
         return cls(
@@ -147,8 +168,11 @@ def _verdict(
 ) -> dict[str, Any]:
     """Returns whether there is reason to retrain, and which, in words."""
     version, provenance = champion.pointer["version"], champion.provenance
-    before = {"crop": champion.preprocess["crop"], "split": provenance.get("split_config", {}),
-              "train": provenance["config"]}  # fmt: skip
+    before = {
+        "crop": champion.preprocess["crop"],
+        "split": provenance.get("split_config", {}),
+        "train": provenance["config"],
+    }
     others = differences(before, settings.plain())
     found = [f"settings: {'; '.join(others)}"] if others else []
     codes = {**provenance.get("earlier_code_digests", {}), "train": provenance["code_digest"]}
@@ -180,8 +204,9 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         names = sorted({*settings, *known} - set(_NO_REASONS))
         told += [
             f"{stage} {name} {_spelled(known, name)} -> {_spelled(settings, name)}"
-            for name in names if known.get(name) != settings.get(name)
-        ]  # fmt: skip
+            for name in names
+            if known.get(name) != settings.get(name)
+        ]
     return told
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from expressnet.config.decide import DriftConfig
+from expressnet.config.drift import DriftConfig
 from expressnet.data import manifest
 from expressnet.evaluation import distribution_shift
 from expressnet.faces import crop_pixels
@@ -77,8 +77,13 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
         num_new = len(new)
         if num_new:
             pairs = _pairs(new, before, known, info, faces_dir, Path(workspace), config, remarks)
-            shiftings = distribution_shift.compare(pairs, alpha=config.alpha, min_psi=config.min_psi, num_bins=config.num_bins,
-                                       num_permutations=config.num_permutations)  # fmt: skip
+            shiftings = distribution_shift.compare(
+                pairs,
+                alpha=config.alpha,
+                min_psi=config.min_psi,
+                num_bins=config.num_bins,
+                num_permutations=config.num_permutations,
+            )
     alarms = [one.name for one in shiftings if one.is_alarm]
     repeated = _repeated(Path(workspace), model_name, champion, info["dataset"]["dataset_digest"], alarms)
     verdict = ". ".join([_verdict(champion, num_new, shiftings, repeated), *remarks])
@@ -87,8 +92,13 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
     target = _write(Path(f"{out_dir}.failed" if is_end else out_dir), verdict, shiftings)
     if is_end:
         raise ValueError(f"ON_DRIFT=stop: {verdict}. Look at {target / REPORT_FILE}; ON_DRIFT=go trains all the same.")
-    return {"verdict": verdict, "alarms": ", ".join(alarms), "repeated_alarms": ", ".join(repeated),
-            "num_new": num_new, **{f"psi_{one.name.replace(' ', '_')}": one.psi for one in shiftings}}  # fmt: skip
+    return {
+        "verdict": verdict,
+        "alarms": ", ".join(alarms),
+        "repeated_alarms": ", ".join(repeated),
+        "num_new": num_new,
+        **{f"psi_{one.name.replace(' ', '_')}": one.psi for one in shiftings},
+    }
 
 
 def _read_champion(models: registry.Registry, version_name: str, model_name: str, remarks: list[str]) -> _Champion:
@@ -118,9 +128,15 @@ def _new_rows(
 
 
 def _pairs(
-    new: pd.DataFrame, before: pd.DataFrame | None, champion: _Champion, info: dict[str, Any], faces_dir: str,
-    workspace: Path, config: DriftConfig, remarks: list[str],
-) -> Pairs:  # fmt: skip
+    new: pd.DataFrame,
+    before: pd.DataFrame | None,
+    champion: _Champion,
+    info: dict[str, Any],
+    faces_dir: str,
+    workspace: Path,
+    config: DriftConfig,
+    remarks: list[str],
+) -> Pairs:
     """Returns what is compared."""
     pairs = _paired(_looks(before), _looks(new)) if before is not None else {}
     tested = champion.predictions
@@ -152,9 +168,13 @@ def _drawn(rows: pd.DataFrame, config: DriftConfig) -> pd.DataFrame:
 
 
 def _tested_crops(
-    model: bundle.Bundle, tested: pd.DataFrame, faces_dir: str, workspace: Path, champion: _Champion,
+    model: bundle.Bundle,
+    tested: pd.DataFrame,
+    faces_dir: str,
+    workspace: Path,
+    champion: _Champion,
     config: DriftConfig,
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Returns crops of a sample of the champion's test split: those that are still among the data's, else cut anew."""
     wanted, rows = _drawn(tested, config)["sha256"], manifest.read(faces_dir)
     there = rows[rows["sha256"].isin(wanted)]
@@ -176,11 +196,13 @@ def _looks(rows: pd.DataFrame) -> dict[str, np.ndarray]:
 def _said(probabilities: np.ndarray, expression_gates: np.ndarray, cnn_gates: np.ndarray) -> dict[str, np.ndarray]:
     """Returns class and confidence of answers, and the expert with the largest gate of either mixture."""
     # As objects, for the place of a class or an expert is no number that is more or less.
-    classes, *experts = (
-        each.argmax(axis=1).astype(object) for each in (probabilities, expression_gates, cnn_gates)
-    )  # fmt: skip
-    return {"predicted class": classes, "confidence": probabilities.max(axis=1), "expression expert": experts[0],
-            "cnn expert": experts[1]}  # fmt: skip
+    classes, *experts = (each.argmax(axis=1).astype(object) for each in (probabilities, expression_gates, cnn_gates))
+    return {
+        "predicted class": classes,
+        "confidence": probabilities.max(axis=1),
+        "expression expert": experts[0],
+        "cnn expert": experts[1],
+    }
 
 
 def _repeated(workspace: Path, model_name: str, champion: str, digest: str, alarms: list[str]) -> list[str]:
@@ -215,8 +237,9 @@ def _verdict(champion: str, num_new: int, found: list[distribution_shift.Shift],
 def _write(folder: Path, verdict: str, found: list[distribution_shift.Shift]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)  # of a last try that ended here
     header = ("figure", "images before", "new images", "PSI", "p, corrected", "alarm")
-    cells = [(one.name, one.num_before, one.num_new, one.psi, one.p_value, "yes" if one.is_alarm else "no")
-             for one in found]  # fmt: skip
+    cells = [
+        (one.name, one.num_before, one.num_new, one.psi, one.p_value, "yes" if one.is_alarm else "no") for one in found
+    ]
     limits = html.paragraph(" ".join((__doc__ or "").split("\n\n", 1)[1].split()), "soft")
     body = html.paragraph(verdict) + html.section("Figures", html.table(header, cells)) + html.section("How", limits)
     with storage.committed_dir(folder) as partial:

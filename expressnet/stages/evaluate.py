@@ -42,9 +42,10 @@ def run(
     if rows["test"].empty:
         raise ValueError(f"The test split of {split_dir} is empty: there is nothing to measure on.")
     crops = {
-        name: crop_pixels.load(faces_dir, part, model.preprocess["size_px"], scratch_dir) for name, part in rows.items()
+        name: crop_pixels.load(faces_dir, part, model.preprocess["size_px"], scratch_dir)
+        for name, part in rows.items()
         if len(part)
-    }  # fmt: skip
+    }
     said = {
         name: labelled_predictions.table(rows[name], model.predict_ablated(each), model.classes)
         for name, each in crops.items()
@@ -91,9 +92,12 @@ def _told(evaluation: dict[str, Any], out_dir: str) -> dict[str, Any]:
 
 
 def _evaluation(
-    model_dir: str, model: bundle.Bundle, provenance: dict[str, Any], said: dict[str, pd.DataFrame],
+    model_dir: str,
+    model: bundle.Bundle,
+    provenance: dict[str, Any],
+    said: dict[str, pd.DataFrame],
     config: EvaluateConfig,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     return {
         "model_digest": bundle.digest(model_dir),
         "dataset": provenance["dataset"],
@@ -125,11 +129,12 @@ def _data(frame: pd.DataFrame, split: dict[str, Any], classes: list[str]) -> dic
     return {
         "split_counts": {
             name: {label: int(counts.get((name, label), 0)) for label in classes}
-            for name in ("train", "val", "test") if name in counts.index.get_level_values(0)
+            for name in ("train", "val", "test")
+            if name in counts.index.get_level_values(0)
         },
         "face_rate_by_class": {label: float(rates.get(label, 0.0)) for label in classes},
         "crops": {name: known[name] for name in _CROP_FACTS if name in known},
-    }  # fmt: skip
+    }
 
 
 def _pictures(

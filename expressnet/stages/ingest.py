@@ -90,9 +90,11 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
     colours = fingerprint.mean_colours(kept.pop("colours"))
     digest = manifest.dataset_digest(kept, source.dataset_id, source.classes)
     info = _info(source, config, kept, conflicts, digest) | {
-        "num_records": len(facts), "num_forgotten": len(read) - len(facts),
-        "num_cross_split_twins": deduplicate.num_cross_split_twins(facts), "colours": colours,
-    }  # fmt: skip
+        "num_records": len(facts),
+        "num_forgotten": len(read) - len(facts),
+        "num_cross_split_twins": deduplicate.num_cross_split_twins(facts),
+        "colours": colours,
+    }
     out_dir = store / digest
     with storage.lock(store / f"{digest}.lock", wait=True):
         if (out_dir / INFO_FILE).exists():
@@ -136,10 +138,13 @@ def _plain(info: dict[str, Any]) -> dict[str, Any]:
     """Flattens the report to what a run view can show; `dataset.json` has all of it."""
     report = {key: value for key, value in info.items() if key not in ("findings", "published_counts", "colours")}
     return {
-        key: ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict)
-        else ", ".join(value) if isinstance(value, list) else value
+        key: ", ".join(f"{k} {v}" for k, v in value.items())
+        if isinstance(value, dict)
+        else ", ".join(value)
+        if isinstance(value, list)
+        else value
         for key, value in report.items()
-    } | {"findings": "; ".join(f"{finding['kind']} {finding['count']}" for finding in info["findings"])}  # fmt: skip
+    } | {"findings": "; ".join(f"{finding['kind']} {finding['count']}" for finding in info["findings"])}
 
 
 def _predecessors(store: Path) -> list[Path]:
@@ -150,9 +155,13 @@ def _predecessors(store: Path) -> list[Path]:
 
 
 def _store(
-    partial: Path, kept: pd.DataFrame, conflicts: pd.DataFrame, records: dict[str, Record], info: dict[str, Any],
+    partial: Path,
+    kept: pd.DataFrame,
+    conflicts: pd.DataFrame,
+    records: dict[str, Record],
+    info: dict[str, Any],
     earlier: list[Path],
-) -> None:  # fmt: skip
+) -> None:
     ordered = kept.sort_values("sha256").reset_index(drop=True)
     formats = dict(zip(ordered["sha256"], ordered["format"], strict=True))
 
@@ -161,9 +170,12 @@ def _store(
             yield _payload(sha256, formats[sha256], records[sha256])
 
     places = shards.fill(
-        partial / shards.FOLDER, set(ordered["sha256"]), payloads, bytes_each=float(ordered["bytes"].mean()),
+        partial / shards.FOLDER,
+        set(ordered["sha256"]),
+        payloads,
+        bytes_each=float(ordered["bytes"].mean()),
         earlier=earlier,
-    )  # fmt: skip
+    )
     manifest.write(ordered.merge(places, on="sha256", validate="one_to_one"), partial, manifest.INGESTED)
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(
         partial / deduplicate.CONFLICTS_FILE, index=False

@@ -84,9 +84,13 @@ def _finished(store: Path, key: str) -> list[Path]:
 
 
 def _predict(
-    tree: Tree, chosen: chosen_model.Chosen, chunks: prediction_table.Chunks, finished: list[Path],
-    excluded: frozenset[str], config: PredictConfig,
-) -> tuple[pa.Table, dict[str, Any]]:  # fmt: skip
+    tree: Tree,
+    chosen: chosen_model.Chosen,
+    chunks: prediction_table.Chunks,
+    finished: list[Path],
+    excluded: frozenset[str],
+    config: PredictConfig,
+) -> tuple[pa.Table, dict[str, Any]]:
     """Returns the table of all files, and what it took."""
     before = pa.concat_tables([prediction_table.read_content(finished), chunks.read()])
     # A busy machine may have been the reason; whoever runs again hopes for more.
@@ -110,10 +114,14 @@ def _look(
     tree: Tree, chosen: chosen_model.Chosen, known: frozenset[str], excluded: frozenset[str], config: PredictConfig
 ) -> Iterator[photograph.Seen]:
     looked = workers.run(
-        photograph.see_file, tree.files, start=photograph.start, start_arguments=(chosen.crop, known, excluded),
+        photograph.see_file,
+        tree.files,
+        start=photograph.start,
+        start_arguments=(chosen.crop, known, excluded),
         num_workers=workers.useful(len(tree.files), each=_PHOTOS_EACH, most=config.num_workers),
-        timeout_s=_TIMEOUT_S, memory_bytes=photograph.MEMORY_BYTES,
-    )  # fmt: skip
+        timeout_s=_TIMEOUT_S,
+        memory_bytes=photograph.MEMORY_BYTES,
+    )
     bar = console.progress(looked, total=len(tree.files), unit="photos")
     for file, one in zip(tree.files, bar, strict=True):
         yield photograph.refused(file, one.reason) if isinstance(one, workers.Failure) else one

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from expressnet.config.base import digest_fields
-from expressnet.config.evaluate import PromoteConfig
+from expressnet.config.promote import PromoteConfig
 from expressnet.data import manifest
 from expressnet.evaluation import comparison
 from expressnet.inference import recrop
@@ -65,8 +65,9 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     # Before the swap, so that what can't be read ends a run that has changed nothing.
     page = champion_section.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
     if decision["promoted"]:
-        champions.swap(expected=champion, new=_record(challenger, decision, config), action="promoted",
-                       evidence=decision)  # fmt: skip
+        champions.swap(
+            expected=champion, new=_record(challenger, decision, config), action="promoted", evidence=decision
+        )
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / DECISION_FILE, decision)
         storage.write_bytes(partial / REPORT_FILE, page.encode())
@@ -88,18 +89,24 @@ def _facts(
     challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any], config: PromoteConfig
 ) -> dict[str, Any]:
     return {
-        "model_name": challenger.model_name, "version": challenger.name,
-        "champion_before": champion["version"] if champion else "", "intended_use": config.intended_use,
-        "num_test": evaluation["num_test"], "split_digest": evaluation["split_digest"],
+        "model_name": challenger.model_name,
+        "version": challenger.name,
+        "champion_before": champion["version"] if champion else "",
+        "intended_use": config.intended_use,
+        "num_test": evaluation["num_test"],
+        "split_digest": evaluation["split_digest"],
         "macro_f1": evaluation["metrics"]["macro_f1"]["value"],
         "accuracy": evaluation["metrics"]["accuracy"]["value"],
-    }  # fmt: skip
+    }
 
 
 def _standing(
-    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any],
-    provenance: dict[str, Any], config: PromoteConfig,
-) -> dict[str, Any]:  # fmt: skip
+    challenger: registry.Version,
+    champion: dict[str, Any] | None,
+    evaluation: dict[str, Any],
+    provenance: dict[str, Any],
+    config: PromoteConfig,
+) -> dict[str, Any]:
     """Returns the verdict where none of the two has to predict, {} where both have to."""
     if champion and champion["model_digest"] == challenger.model_digest:
         return {"promoted": False, "reason": "it is the champion already"}
@@ -115,9 +122,14 @@ def _standing(
 
 
 def _compared(
-    opponent_dir: Path, champion: dict[str, Any], evaluation: dict[str, Any], predictions: pd.DataFrame,
-    provenance: dict[str, Any], workspace: Path, config: PromoteConfig,
-) -> dict[str, Any]:  # fmt: skip
+    opponent_dir: Path,
+    champion: dict[str, Any],
+    evaluation: dict[str, Any],
+    predictions: pd.DataFrame,
+    provenance: dict[str, Any],
+    workspace: Path,
+    config: PromoteConfig,
+) -> dict[str, Any]:
     """Returns the verdict on the challenger's test rows, all of which the champion predicts anew."""
     from expressnet.inference import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
 
@@ -129,10 +141,14 @@ def _compared(
     rows, probabilities = recrop.predict(opponent, dataset_dir, predictions["sha256"], workspace / "work")
     own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(
-        manifest.class_indices(rows, opponent.classes), probabilities, np.array(own["probabilities"].tolist()),
-        manifest.subjects_or_self(rows).to_numpy(), num_resamples=config.num_resamples, confidence=config.confidence,
+        manifest.class_indices(rows, opponent.classes),
+        probabilities,
+        np.array(own["probabilities"].tolist()),
+        manifest.subjects_or_self(rows).to_numpy(),
+        num_resamples=config.num_resamples,
+        confidence=config.confidence,
         seed=config.seed,
-    )  # fmt: skip
+    )
     better, reason = promotion_gate.decide(found, opponent.classes, config)
     reason += f". The champion is {champion['version']}"
     is_kept = provenance.get("kept_from") == champion["version"]  # the split was made so that it saw none of them
@@ -143,15 +159,27 @@ def _compared(
         for gain, difference in (("gain", found.macro_f1), ("accuracy_gain", found.accuracy))
         for name, value in dataclasses.asdict(difference).items()
     }
-    return {"promoted": better, "reason": reason, **figures, "mcnemar_p": found.mcnemar_p,
-            "only_champion_right": found.only_champion_right, "only_challenger_right": found.only_challenger_right,
-            "visible_gain": found.visible_gain}  # fmt: skip
+    return {
+        "promoted": better,
+        "reason": reason,
+        **figures,
+        "mcnemar_p": found.mcnemar_p,
+        "only_champion_right": found.only_champion_right,
+        "only_challenger_right": found.only_challenger_right,
+        "visible_gain": found.visible_gain,
+    }
 
 
 def _record(challenger: registry.Version, decision: dict[str, Any], config: PromoteConfig) -> dict[str, Any]:
     """Returns what the champion pointer will say of the model."""
     return {
-        "model_name": challenger.model_name, "version": challenger.name, "number": challenger.number,
-        "run_id": challenger.run_id, "model_digest": challenger.model_digest, "files_digest": challenger.files_digest,
-        "split_digest": decision["split_digest"], "reason": decision["reason"], "settings": digest_fields(config),
-    }  # fmt: skip
+        "model_name": challenger.model_name,
+        "version": challenger.name,
+        "number": challenger.number,
+        "run_id": challenger.run_id,
+        "model_digest": challenger.model_digest,
+        "files_digest": challenger.files_digest,
+        "split_digest": decision["split_digest"],
+        "reason": decision["reason"],
+        "settings": digest_fields(config),
+    }

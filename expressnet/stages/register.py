@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from expressnet.registry import model_card, registry
-from expressnet.runtime import checkout, console, storage
+from expressnet.runtime import code_version, console, storage
 
 REGISTRATION_FILE = "registration.json"
 
@@ -31,8 +31,15 @@ def run(model_dir: str, evaluation_dir: str, out_dir: str, workspace: str) -> di
         is_new = version is None
         if version is None:
             version = _register(models, model_name, evaluation, provenance, Path(model_dir), Path(evaluation_dir))
-    report = {"model_name": model_name, "version": version.name, "number": version.number, "run_id": version.run_id,
-              "model_digest": model_digest, "files_digest": version.files_digest, "is_new": is_new}  # fmt: skip
+    report = {
+        "model_name": model_name,
+        "version": version.name,
+        "number": version.number,
+        "run_id": version.run_id,
+        "model_digest": model_digest,
+        "files_digest": version.files_digest,
+        "is_new": is_new,
+    }
     with storage.committed_dir(out_dir) as partial:
         storage.write_json(partial / REGISTRATION_FILE, report)
     console.say(f"{model_name} {version.name} " + ("registered" if is_new else "was registered before; nothing to do"))
@@ -40,22 +47,35 @@ def run(model_dir: str, evaluation_dir: str, out_dir: str, workspace: str) -> di
 
 
 def _register(
-    models: registry.Registry, model_name: str, evaluation: dict[str, Any], provenance: dict[str, Any],
-    model_dir: Path, evaluation_dir: Path,
-) -> registry.Version:  # fmt: skip
+    models: registry.Registry,
+    model_name: str,
+    evaluation: dict[str, Any],
+    provenance: dict[str, Any],
+    model_dir: Path,
+    evaluation_dir: Path,
+) -> registry.Version:
     today = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d")
     version_name = f"{today}-{evaluation['model_digest'][:8]}"
     figures = evaluation["metrics"]
-    digests = {**{name: provenance[name] for name in model_card.DIGESTS}, "lock_digest": checkout.lock_digest(),
-               "commit": checkout.commit()}  # fmt: skip
+    digests = {
+        **{name: provenance[name] for name in model_card.DIGESTS},
+        "lock_digest": code_version.lock_digest(),
+        "commit": code_version.commit(),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        text = model_card.markdown(f"{model_name} {version_name}", evaluation, provenance,
-                             {"model_digest": evaluation["model_digest"], **digests})  # fmt: skip
+        text = model_card.markdown(
+            f"{model_name} {version_name}",
+            evaluation,
+            provenance,
+            {"model_digest": evaluation["model_digest"], **digests},
+        )
         (Path(folder) / model_card.FILE_NAME).write_text(text)
         return models.register(
-            model_name, version_name, evaluation["model_digest"],
+            model_name,
+            version_name,
+            evaluation["model_digest"],
             {registry.MODEL: model_dir, registry.EVALUATION: evaluation_dir, registry.CARD: Path(folder)},
             params={name: value for name, value in provenance["config"].items() if not isinstance(value, dict)},
             metrics={name: figures[name]["value"] for name in evaluation["headlines"]},
             tags={**digests, **{name: provenance[name] for name in ("protocol", "licence", "backbone_weights")}},
-        )  # fmt: skip
+        )

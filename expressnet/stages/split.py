@@ -92,9 +92,10 @@ def _write(file: pq.ParquetFile, out_dir: str, rows: Rows, assigned: np.ndarray,
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=writer.schema))
         header = {**info, "dataset_digest": info["crops"]["dataset"]["dataset_digest"]}
         split_file.write(
-            partial / split_file.FILE_NAME, {key: str(header[key]) for key in split_file.HEADER_KEYS},
+            partial / split_file.FILE_NAME,
+            {key: str(header[key]) for key in split_file.HEADER_KEYS},
             _with_split(file, assigned, ["sha256"]),
-        )  # fmt: skip
+        )
         num_classes = len(rows.classes)
         cells = np.bincount(assigned.astype(np.int64) * num_classes + rows.labels, minlength=len(SPLITS) * num_classes)
         table = {name: cells[place * num_classes :][:num_classes] for place, name in enumerate(SPLITS)}
@@ -122,9 +123,9 @@ def assign(rows: Rows, config: SplitConfig, kept: np.ndarray | None = None) -> n
     Args:
         rows: to be split.
         config: how.
-        kept: int8[rows] (expressnet.data.seen_rows), for an `honest` split that keeps to that of an earlier model where no
-            test split is published: its test rows stay test rows, what it was trained on is not tested on, and the
-            test part of new people and pictures is drawn.
+        kept: int8[rows] (expressnet.data.seen_rows), for an `honest` split that keeps to that of an earlier model
+            where no test split is published: its test rows stay test rows, what it was trained on is not tested on,
+            and the test part of new people and pictures is drawn.
 
     Raises:
         ValueError: a class or the groups are too few.

@@ -7,16 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from expressnet.registry.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
-from expressnet.runtime import console, storage
+from expressnet.runtime import journal, storage
 
 SUMMARY_FILE, MARKDOWN_FILE = "run_summary.json", "summary.md"
 # On a cluster: the stages of the graph, with commas. A stage from Kubeflow's cache runs no code there, so that it
 # leaves no entry in the journal.
 STAGES_VARIABLE = "EXPRESSNET_STAGES"
 STAGES = (
-    "ingest", "decide", "validate", "cut", "crop", "drift", "split", "train", "evaluate", "register", "promote",
+    "ingest",
+    "decide",
+    "validate",
+    "cut",
+    "crop",
+    "drift",
+    "split",
+    "train",
+    "evaluate",
+    "register",
+    "promote",
     "predict",
-)  # fmt: skip
+)
 
 
 def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
@@ -31,15 +41,15 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
     Returns:
         The summary.
     """
-    run_dir = console.run_dir() or Path(markdown_path).parent
-    journal = _journal(run_dir / "journal")
-    failed = next((name for name in STAGES if journal.get(name, {}).get("status") == "failed"), "")
+    run_dir = journal.run_dir() or Path(markdown_path).parent
+    entries = _entries(run_dir / "journal")
+    failed = next((name for name in STAGES if entries.get(name, {}).get("status") == "failed"), "")
     summary = {
         "state": state,
         "failed_stage": failed,
-        "error": journal[failed]["error"] if failed else error,
-        "stages": {name: journal[name] for name in STAGES if name in journal},
-        "without_entry": _without_entry(journal, succeeded=state == "SUCCEEDED" and not failed),
+        "error": entries[failed]["error"] if failed else error,
+        "stages": {name: entries[name] for name in STAGES if name in entries},
+        "without_entry": _without_entry(entries, succeeded=state == "SUCCEEDED" and not failed),
     }
     text = markdown(summary).encode()
     storage.write_json(run_dir / SUMMARY_FILE, summary)
@@ -48,7 +58,7 @@ def run(markdown_path: str, state: str, error: str) -> dict[str, Any]:
     return summary
 
 
-def _journal(folder: Path) -> dict[str, dict[str, Any]]:
+def _entries(folder: Path) -> dict[str, dict[str, Any]]:
     """Returns the entry of every stage that left one; the entries of parts are put together."""
     found = {path.stem: storage.read_json(path) for path in sorted(folder.glob("*.json"))}
     shared = {name.partition("-")[0] for name in found if "-" in name}
@@ -56,12 +66,12 @@ def _journal(folder: Path) -> dict[str, dict[str, Any]]:
     return found | {name: _together(name, entries) for name, entries in parts.items()}
 
 
-def _without_entry(journal: dict[str, dict[str, Any]], *, succeeded: bool) -> dict[str, str]:
+def _without_entry(entries: dict[str, dict[str, Any]], *, succeeded: bool) -> dict[str, str]:
     """Says of the graph's stages that left no entry why not, as far as it can be known here."""
-    silent = [name for name in STAGES if name in os.environ.get(STAGES_VARIABLE, "").split(",") and name not in journal]
+    silent = [name for name in STAGES if name in os.environ.get(STAGES_VARIABLE, "").split(",") and name not in entries]
     if not succeeded:
         why = "reused or not reached"
-    elif journal.get("decide", {}).get("report", {}).get("retrain", True):
+    elif entries.get("decide", {}).get("report", {}).get("retrain", True):
         why = "reused"  # all of a run that succeeded has run, now or for an earlier one
     else:
         why = "not needed"
@@ -71,8 +81,12 @@ def _without_entry(journal: dict[str, dict[str, Any]], *, succeeded: bool) -> di
 def _together(name: str, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Returns one entry for parts of a stage: failed if one is, with its message; the seconds are those of all."""
     failed = {key: entry["error"] for key, entry in entries.items() if entry["status"] == "failed"}
-    together = {"stage": name, "status": "failed" if failed else "succeeded", "num_parts": len(entries),
-                "seconds": round(sum(entry["seconds"] for entry in entries.values()), 1)}  # fmt: skip
+    together = {
+        "stage": name,
+        "status": "failed" if failed else "succeeded",
+        "num_parts": len(entries),
+        "seconds": round(sum(entry["seconds"] for entry in entries.values()), 1),
+    }
     if failed:
         first, message = next(iter(failed.items()))
         together["error"] = f"{len(failed)} of {len(entries)} parts failed; {first}: {message}"
@@ -84,9 +98,14 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
     reports = {name: entry.get("report", {}) for name, entry in summary["stages"].items()}
     said = []
     if ingest := reports.get("ingest"):
-        said.append(("data", f"{ingest['dataset']}: {ingest['num_examples']:,} examples of {ingest['num_records']:,} "
-                             f"records ({ingest['num_duplicates']:,} duplicates, {ingest['num_conflicting']:,} with "
-                             f"conflicting labels), digest {ingest['dataset_digest'][:8]}"))  # fmt: skip
+        said.append(
+            (
+                "data",
+                f"{ingest['dataset']}: {ingest['num_examples']:,} examples of {ingest['num_records']:,} "
+                f"records ({ingest['num_duplicates']:,} duplicates, {ingest['num_conflicting']:,} with "
+                f"conflicting labels), digest {ingest['dataset_digest'][:8]}",
+            )
+        )
     if decision := reports.get("decide"):
         said.append(("retraining", f"{'yes' if decision['retrain'] else 'nothing to do'}: {decision['reason']}"))
     if drift := reports.get("drift"):
@@ -97,16 +116,31 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
             if split["num_subjects"] and split["protocol"] == "honest"
             else ""
         )
-        said.append(("split", f"{split['protocol']}: train {split['num_train']:,}, val {split['num_val']:,}, "
-                              f"test {split['num_test']:,}{people}, digest {split['split_digest'][:8]}"))  # fmt: skip
+        said.append(
+            (
+                "split",
+                f"{split['protocol']}: train {split['num_train']:,}, val {split['num_val']:,}, "
+                f"test {split['num_test']:,}{people}, digest {split['split_digest'][:8]}",
+            )
+        )
     if train := reports.get("train"):
-        said.append(("training", f"preset {train['preset']}, {train['parameters']:,} parameters, best epoch "
-                                 f"{train['best_epoch']} of {train['epochs']}"))  # fmt: skip
+        said.append(
+            (
+                "training",
+                f"preset {train['preset']}, {train['parameters']:,} parameters, best epoch "
+                f"{train['best_epoch']} of {train['epochs']}",
+            )
+        )
     if found := reports.get("evaluate"):
         note = f" -- {OPTIMISTIC_NOTE}" if found["protocol"] == "paper" else ""
-        said.append(("accuracy", f"{found['accuracy']:.3f} ({found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}"
-                                 f", 95 %) on {found['num_test']:,} test images; macro-F1 {found['macro_f1']:.3f}; "
-                                 f"the most frequent class alone: {found['majority_rate']:.3f}{note}"))  # fmt: skip
+        said.append(
+            (
+                "accuracy",
+                f"{found['accuracy']:.3f} ({found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}"
+                f", 95 %) on {found['num_test']:,} test images; macro-F1 {found['macro_f1']:.3f}; "
+                f"the most frequent class alone: {found['majority_rate']:.3f}{note}",
+            )
+        )
     if registered := reports.get("register"):
         new = "" if registered["is_new"] else " (was there before)"
         said.append(("version", f"{registered['model_name']} {registered['version']}{new}"))
@@ -114,9 +148,14 @@ def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
         said.append(("promoted", f"{'yes' if promotion['promoted'] else 'no'}: {promotion['reason']}"))
         said.append(("intended use", promotion["intended_use"] or 'not stated; say it with INTENDED_USE="..."'))
     if predicted := reports.get("predict"):
-        said.append(("predicted", f"{predicted['num_files']:,} files, a face in {predicted['num_faces_found']:,}, "
-                                  f"{predicted['num_refused']:,} without an answer; {predicted['model_name']} "
-                                  f"{predicted['version']}"))  # fmt: skip
+        said.append(
+            (
+                "predicted",
+                f"{predicted['num_files']:,} files, a face in {predicted['num_faces_found']:,}, "
+                f"{predicted['num_refused']:,} without an answer; {predicted['model_name']} "
+                f"{predicted['version']}",
+            )
+        )
         said.append(("classes", predicted["class_counts"] or "none"))
         said.append(
             ("speed", f"{predicted['num_predicted']:,} predicted anew, {predicted['images_per_s']:.1f} images/s")

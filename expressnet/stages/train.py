@@ -41,7 +41,7 @@ def run(
         ValueError: the crops or the checkpoints don't fit, or no batch can be divided among the devices.
         FloatingPointError: the loss became infinite or no number; the last checkpoint stays.
         stopping.Stopped: SIGTERM asked to end; the state is in a checkpoint.
-    """  # fmt: skip
+    """
     split = storage.read_json(Path(split_dir) / "split.json")
     provenance = _provenance(config, split)
     key = storage.json_digest([provenance[f"{name}_digest"] for name in ("split", "crops", "config", "code")])
@@ -64,9 +64,12 @@ def run(
             "parameters": expressnet.parameter_counts(model)["total"],
         }
         bundle.save(
-            partial, model, classes=data.classes, preprocess=_preprocess(config, split),
+            partial,
+            model,
+            classes=data.classes,
+            preprocess=_preprocess(config, split),
             provenance={**provenance, "backbone_weights": state.backbone, "training": report},
-        )  # fmt: skip
+        )
         report["model_digest"] = bundle.digest(partial)
         checkpoints.finish()
     return report
@@ -75,9 +78,12 @@ def run(
 def _preprocess(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
     preset = presets.PRESETS[config.preset]
     return {
-        "size_px": preset.size_px, "channel_order": preset.channel_order, "scale": "pixel / 255",
-        "test_time_flip": config.test_time_flip, "crop": split["crops"]["config"],
-    }  # fmt: skip
+        "size_px": preset.size_px,
+        "channel_order": preset.channel_order,
+        "scale": "pixel / 255",
+        "test_time_flip": config.test_time_flip,
+        "crop": split["crops"]["config"],
+    }
 
 
 def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:

@@ -25,9 +25,21 @@ REPORT_FILE = "report.html"
 RESULT_FILE = "validation.json"
 Batches = Callable[[list[str]], Iterator[pd.DataFrame]]
 _COLUMNS = [
-    "sha256", "label", "source_split", "subject", "source_uri", "copies", "bytes", "width", "height", "problem",
-    "pixel_sha256", "phash", "brightness", "contrast",
-]  # fmt: skip
+    "sha256",
+    "label",
+    "source_split",
+    "subject",
+    "source_uri",
+    "copies",
+    "bytes",
+    "width",
+    "height",
+    "problem",
+    "pixel_sha256",
+    "phash",
+    "brightness",
+    "contrast",
+]
 _NAMING_COLUMNS = ["source_uri", "subject", "copies", "width", "height", "brightness"]
 
 
@@ -62,8 +74,12 @@ def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any
     if failed:
         listed = "\n".join(f"- {one['title']}: {one['finding']} [{one['id']}]" for one in failed)
         raise ValueError(f"The data did not pass validation:\n{listed}\nThe whole report: {target / REPORT_FILE}")
-    return {"num_checks": len(checks), "num_failed": 0, "num_warnings": len(warned),
-            "dataset_digest": info["dataset_digest"]}  # fmt: skip
+    return {
+        "num_checks": len(checks),
+        "num_failed": 0,
+        "num_warnings": len(warned),
+        "dataset_digest": info["dataset_digest"],
+    }
 
 
 def _other(store: Path, digest: str) -> dict[str, Any]:
@@ -133,10 +149,15 @@ def check(batches: Batches, info: dict[str, Any], config: ValidateConfig) -> lis
     found = [tally.in_words() for tally in (*of_all, *of_readable, *of_summary)]
     found += _of_set(set_checks, columns.rows(), info, batches)
     return [
-        {"id": one["id"], "title": one["title"], "result": "passed" if one["success"] else severities[one["id"]],
-         "finding": one["finding"], "num_unexpected": one["num_unexpected"]}
+        {
+            "id": one["id"],
+            "title": one["title"],
+            "result": "passed" if one["success"] else severities[one["id"]],
+            "finding": one["finding"],
+            "num_unexpected": one["num_unexpected"],
+        }
         for one in found
-    ]  # fmt: skip
+    ]
 
 
 def _severities(metas: list[dict[str, str]], config: ValidateConfig) -> dict[str, str]:
@@ -165,10 +186,15 @@ def _of_set(
     for one in checks:
         texts.setdefault(one.id, [one.named(found[place]) for place in places.get(one.id, ())])
     return [
-        {"id": one.id, "title": one.title, "success": not counts[one.id], "num_unexpected": counts[one.id],
-         "finding": expectations.listed(texts[one.id], counts[one.id]) if counts[one.id] else "all"}
+        {
+            "id": one.id,
+            "title": one.title,
+            "success": not counts[one.id],
+            "num_unexpected": counts[one.id],
+            "finding": expectations.listed(texts[one.id], counts[one.id]) if counts[one.id] else "all",
+        }
         for one in checks
-    ]  # fmt: skip
+    ]
 
 
 def _rows_at(places: set[int], batches: Batches) -> dict[int, pd.Series]:

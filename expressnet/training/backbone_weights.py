@@ -146,8 +146,9 @@ def _is_hard(group: h5py.Group, name: str) -> bool:
 def _require_fit(path: Path, shapes: Mapping[str, tuple[int, ...]], datasets: Mapping[str, h5py.Dataset]) -> None:
     wrong = [
         f"{key} {tuple(datasets[key].shape)} instead of {shapes[key]}"
-        for key in shapes if key in datasets and tuple(datasets[key].shape) != shapes[key]
-    ]  # fmt: skip
+        for key in shapes
+        if key in datasets and tuple(datasets[key].shape) != shapes[key]
+    ]
     problems = {
         "missing": [key for key in shapes if key not in datasets],
         "extra": [key for key in datasets if key not in shapes],

@@ -54,9 +54,12 @@ class Data:
             return crops, aims(rows, classes)
 
         return cls(
-            classes, selection_name, part("train", manifest.targets), part(selection_name, manifest.class_indices),
+            classes,
+            selection_name,
+            part("train", manifest.targets),
+            part(selection_name, manifest.class_indices),
             frame["sha256"][frame["split"] == "train"].tolist(),
-        )  # fmt: skip
+        )
 
     def steps(self, config: TrainConfig) -> int:
         """Returns how many batches an epoch has; what is left after whole batches is left out of this epoch."""

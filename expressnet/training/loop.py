@@ -15,7 +15,7 @@ from expressnet.config.train import TrainConfig
 from expressnet.evaluation import expert_usage, metrics
 from expressnet.model import expressnet, presets
 from expressnet.runtime import console
-from expressnet.training import backbone_weights, checkpoint, devices, initial_weights, optimizers  # fmt: skip
+from expressnet.training import backbone_weights, checkpoint, devices, initial_weights, optimizers
 from expressnet.training.batches import Data
 from expressnet.training.checkpoint import Checkpoints, State
 from expressnet.training.stop_request import Stopped, StopRequest
@@ -26,9 +26,13 @@ _NAMED = 8
 
 
 def fit(
-    data: Data, preset: presets.Preset, config: TrainConfig, checkpoints: Checkpoints, checkpoint_every_s: float,
+    data: Data,
+    preset: presets.Preset,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    checkpoint_every_s: float,
     logs_dir: Path,
-) -> tuple[State, keras.Model]:  # fmt: skip
+) -> tuple[State, keras.Model]:
     """Trains from the last checkpoint, or from the start, to the end.
 
     Args:
@@ -68,9 +72,14 @@ class _Training:
     """One network on its way through the epochs."""
 
     def __init__(
-        self, model: keras.Model, data: Data, config: TrainConfig, top_k: int, checkpoints: Checkpoints,
+        self,
+        model: keras.Model,
+        data: Data,
+        config: TrainConfig,
+        top_k: int,
+        checkpoints: Checkpoints,
         checkpoint_every_s: float,
-    ):  # fmt: skip
+    ):
         self._model, self._data, self._config, self._checkpoints = model, data, config, checkpoints
         self._top_k = top_k
         self._with_gates = expressnet.with_gates(model)
@@ -207,8 +216,9 @@ class _Training:
         rate = float(keras.ops.convert_to_numpy(self._model.optimizer.learning_rate))
         state.finish_epoch(
             {**trained, "learning_rate": rate, **measured, **usage},
-            score=measured[self._config.select_by], weights=checkpoint.values(self._model.weights),
-        )  # fmt: skip
+            score=measured[self._config.select_by],
+            weights=checkpoint.values(self._model.weights),
+        )
         self._save()
         console.say(
             f"epoch {state.epoch}/{self._config.epochs}: train loss {trained['train_loss']:.3f} accuracy "

@@ -14,10 +14,16 @@ def adam(config: TrainConfig, steps: int) -> keras.optimizers.Optimizer:
     schedules = keras.optimizers.schedules
     if config.schedule == "cosine":
         warmup = round(config.warmup_epochs * steps)
-        rate: Any = schedules.CosineDecay(
-            config.learning_rate / 100, decay_steps=max(1, config.epochs * steps - warmup),
-            warmup_target=config.learning_rate, warmup_steps=warmup,
-        ) if warmup else schedules.CosineDecay(config.learning_rate, config.epochs * steps)  # fmt: skip
+        rate: Any = (
+            schedules.CosineDecay(
+                config.learning_rate / 100,
+                decay_steps=max(1, config.epochs * steps - warmup),
+                warmup_target=config.learning_rate,
+                warmup_steps=warmup,
+            )
+            if warmup
+            else schedules.CosineDecay(config.learning_rate, config.epochs * steps)
+        )
     else:
         rate = schedules.ExponentialDecay(config.learning_rate * config.decay, steps, config.decay, staircase=True)
     if not config.weight_decay:

@@ -6,7 +6,6 @@ as the answer takes, and its page may load nothing from elsewhere.
 
 from __future__ import annotations
 
-import contextlib
 import html
 import math
 import socket
@@ -33,7 +32,7 @@ from expressnet.inference import photograph, prediction_table
 from expressnet.model import expressnet
 from expressnet.registry import chosen_model
 from expressnet.registry.notices import AI_ACT_NOTE
-from expressnet.runtime import console, workers
+from expressnet.runtime import workers
 from expressnet.runtime.worker_process import Job
 
 HOST = "127.0.0.1"
@@ -96,10 +95,8 @@ class Oracle:
             "box_xyxy": list(row["box_xyxy"]),
             "probabilities": [{"label": label, "probability": float(share)} for share, label in ranked],
             "evenness": float(row["entropy"]) / math.log(len(ranked)),
-            "mixtures": [
-                self._mixture(title, row[gates], layer) for title, (gates, layer) in _MIXTURES.items()
-            ],
-        }  # fmt: skip
+            "mixtures": [self._mixture(title, row[gates], layer) for title, (gates, layer) in _MIXTURES.items()],
+        }
 
     def _mixture(self, title: str, gates: np.ndarray, layer_name: str) -> dict[str, Any]:
         top_k = self._model.model.get_layer(layer_name).top_k
@@ -186,16 +183,23 @@ def _index(chosen: chosen_model.Chosen, config: ServeConfig) -> str:
     made_of = chosen.provenance
     faces = "photographs of real people" if made_of["real_faces"] else "rendered faces: it knows no real ones"
     facts = {
-        "Model": chosen.model_name, "Version": chosen.version, "Digest": chosen.model_digest,
-        "Trained on": f"{made_of['dataset_id']} ({faces})", "Protocol": made_of["protocol"],
-        "Licence of the data": made_of["licence"], "Classes": ", ".join(chosen.model.classes),
-    }  # fmt: skip
+        "Model": chosen.model_name,
+        "Version": chosen.version,
+        "Digest": chosen.model_digest,
+        "Trained on": f"{made_of['dataset_id']} ({faces})",
+        "Protocol": made_of["protocol"],
+        "Licence of the data": made_of["licence"],
+        "Classes": ", ".join(chosen.model.classes),
+    }
     listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
     template = string.Template((_PAGE / "index.html").read_text())
     return template.substitute(
-        facts=listed, note=html.escape(AI_ACT_NOTE), max_bytes=config.max_bytes,
-        max_size=f"{config.max_bytes / 2**20:g} MiB", version=html.escape(chosen.version),
-    )  # fmt: skip
+        facts=listed,
+        note=html.escape(AI_ACT_NOTE),
+        max_bytes=config.max_bytes,
+        max_size=f"{config.max_bytes / 2**20:g} MiB",
+        version=html.escape(chosen.version),
+    )
 
 
 def listen(port: int) -> socket.socket:
@@ -214,27 +218,13 @@ def server(web_app: Starlette) -> uvicorn.Server:
     """Returns a server that logs nothing about requests."""
     return uvicorn.Server(
         uvicorn.Config(
-            web_app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off",
-            limit_concurrency=32, timeout_graceful_shutdown=5,
+            web_app,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="off",
+            limit_concurrency=32,
+            timeout_graceful_shutdown=5,
         )
-    )  # fmt: skip
-
-
-def run(workspace: Path, config: ServeConfig) -> None:
-    """Serves the page until Ctrl-C.
-
-    Raises:
-        FileNotFoundError: there is no such model.
-        OSError: the port is taken.
-    """
-    with listen(config.port) as listening:
-        chosen = chosen_model.load(workspace, config)
-        oracle = Oracle(chosen, config)
-        try:
-            port = listening.getsockname()[1]
-            console.say(f"{chosen.model_name} {chosen.version} answers at http://{HOST}:{port} (Ctrl-C stops it)")
-            with contextlib.suppress(KeyboardInterrupt):  # the way to end it
-                server(app(oracle, chosen, config)).run(sockets=[listening])
-            console.say("stopped")
-        finally:
-            oracle.stop()
+    )

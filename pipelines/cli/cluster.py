@@ -19,8 +19,12 @@ def add_commands(commands: argparse._SubParsersAction, settings: argparse.Argume
         commands: of the program.
         settings: the options that `run` and `submit` share.
     """
-    submit = commands.add_parser("submit", parents=[settings], help="run a pipeline on a cluster",
-                                 formatter_class=argparse.ArgumentDefaultsHelpFormatter)  # fmt: skip
+    submit = commands.add_parser(
+        "submit",
+        parents=[settings],
+        help="run a pipeline on a cluster",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
     _add_profile(submit)
     submit.add_argument("--no-cache", action="store_true", help="run every step, whatever was done before")
     submit.add_argument("--wait", action="store_true", help="show the steps and exit with the run's truth")
@@ -67,8 +71,11 @@ def add_compile(commands: argparse._SubParsersAction) -> None:
     """Adds compile."""
     parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
     parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
-    parser.add_argument("--profile", default="", help="place the steps on this cluster (k8s/profiles), and write "
-                        "Pipeline and PipelineVersion resources beside")  # fmt: skip
+    parser.add_argument(
+        "--profile",
+        default="",
+        help="place the steps on this cluster (k8s/profiles), and write Pipeline and PipelineVersion resources beside",
+    )
     parser.set_defaults(command=_compile)
 
 

@@ -11,8 +11,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Adds the command to those of `python -m pipelines`."""
     parser = commands.add_parser("matrix", help="evaluate models on each other's test splits, over the shared classes")
     parser.add_argument("models", nargs="+", help="names of champions, such as expressnet-demo, or model folders")
-    parser.add_argument("--data", nargs="*", type=Path, default=[], metavar="SPLIT",
-                        help="outputs of the stage split, beside those the models were made with")  # fmt: skip
+    parser.add_argument(
+        "--data",
+        nargs="*",
+        type=Path,
+        default=[],
+        metavar="SPLIT",
+        help="outputs of the stage split, beside those the models were made with",
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     parser.add_argument("--to", type=Path, default=Path("build/matrix"), help="folder; default: %(default)s")
     parser.set_defaults(command=_matrix)

@@ -17,10 +17,17 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     """Adds the commands to the parser of `python -m pipelines`."""
     promote = _add(commands, "promote", _promote, "let a registered model through the gate, or say why not")
     promote.add_argument("--version", required=True, help="such as 20260101-0123abcd; `history` and runs name them")
-    promote.add_argument("--intended-use", default=config.PromoteConfig.intended_use,
-                         help="what the model is for; recorded, and asked for where faces are real")  # fmt: skip
-    promote.add_argument("--jurisdiction", choices=config.JURISDICTIONS, default=config.PromoteConfig.jurisdiction,
-                         help="whose prohibitions the use is compared with; default: %(default)s")  # fmt: skip
+    promote.add_argument(
+        "--intended-use",
+        default=config.PromoteConfig.intended_use,
+        help="what the model is for; recorded, and asked for where faces are real",
+    )
+    promote.add_argument(
+        "--jurisdiction",
+        choices=config.JURISDICTIONS,
+        default=config.PromoteConfig.jurisdiction,
+        help="whose prohibitions the use is compared with; default: %(default)s",
+    )
     rollback = _add(commands, "rollback", _rollback, "make an earlier champion the champion again")
     rollback.add_argument("--to", default="", metavar="VERSION", help="default: the one that the champion replaced")
     rollback.add_argument("--reason", required=True, help="why, in words; recorded")
@@ -34,8 +41,9 @@ def _add(
     commands: argparse._SubParsersAction, name: str, command: Callable[[argparse.Namespace], int], about: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=about)
-    parser.add_argument("--name", default="", metavar="MODEL",
-                        help="such as expressnet-demo; not needed where one model is meant")  # fmt: skip
+    parser.add_argument(
+        "--name", default="", metavar="MODEL", help="such as expressnet-demo; not needed where one model is meant"
+    )
     parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
     parser.set_defaults(command=lambda options: _guarded(command, options))
     return parser
@@ -54,8 +62,12 @@ def _guarded(command: Callable[[argparse.Namespace], int], options: argparse.Nam
 
 
 def _promote(options: argparse.Namespace) -> int:
-    arguments = {"version": options.version, "model_name": options.name, "intended_use": options.intended_use,
-                 "jurisdiction": options.jurisdiction}  # fmt: skip
+    arguments = {
+        "version": options.version,
+        "model_name": options.name,
+        "intended_use": options.intended_use,
+        "jurisdiction": options.jurisdiction,
+    }
     local.run("promote", arguments, options.out)
     return 0
 
@@ -75,9 +87,14 @@ def _champion(options: argparse.Namespace) -> int:
     if champion is None:
         raise FileNotFoundError("champion.json is lost; `make history` says more.")
     use = champion["settings"]["intended_use"] or "not stated"
-    told = {"champion": f"{champion['model_name']} {champion['version']}", "since": champion["promoted_at"],
-            "because": champion["reason"], "intended use": use, "before it": champion["previous"] or "nobody",
-            "files": models.champion_dir(options.name)}  # fmt: skip
+    told = {
+        "champion": f"{champion['model_name']} {champion['version']}",
+        "since": champion["promoted_at"],
+        "because": champion["reason"],
+        "intended use": use,
+        "before it": champion["previous"] or "nobody",
+        "files": models.champion_dir(options.name),
+    }
     _tell(told)
     return 0
 
@@ -99,8 +116,7 @@ def _history(options: argparse.Namespace) -> int:
 def _line(entry: dict[str, Any]) -> str:
     try:
         by = " in the run ".join(filter(None, (entry["by"]["user"], entry["by"]["run"])))
-        return (f"{entry['at']}  {entry['action']} {entry['champion']['version']} by {by}: "
-                f"{entry['champion']['reason']}")  # fmt: skip
+        return f"{entry['at']}  {entry['action']} {entry['champion']['version']} by {by}: {entry['champion']['reason']}"
     except (KeyError, TypeError):
         return "can't be read"
 

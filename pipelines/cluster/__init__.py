@@ -1,6 +1,6 @@
 """What talks to a Kubeflow Pipelines endpoint: submit, status, logs, cancel, compare, schedule, doctor."""
 
-from pipelines.local import RunError
+from pipelines.errors import RunError
 
 
 class ClusterError(RunError):

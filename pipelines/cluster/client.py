@@ -91,8 +91,9 @@ def _json_only(response: Any, url: str) -> Any:
     if "text/html" in (response.getheaders().get("Content-Type") or ""):
         raise ApiError(
             f"{url.split('?')[0]} answered with a web page instead of data, most likely a login. Set auth: to dex, iap "
-            "or token, or host: to the API itself (it often ends in /pipeline).", 302,
-        )  # fmt: skip
+            "or token, or host: to the API itself (it often ends in /pipeline).",
+            302,
+        )
     return response
 
 
@@ -164,9 +165,13 @@ class Api:
         # The generated model drops these two.
         path, headers = "/apis/v2beta1/healthz", {"Accept": "application/json"}
         found = self._client.call_api(
-            path, "GET", header_params=headers, response_type="object", auth_settings=["Bearer"],
+            path,
+            "GET",
+            header_params=headers,
+            response_type="object",
+            auth_settings=["Bearer"],
             _return_http_data_only=True,
-        )  # fmt: skip
+        )
         return str(found.get("tag_name") or found.get("commit_sha") or "")
 
     def link(self, place: str) -> str:

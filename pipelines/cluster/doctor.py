@@ -89,8 +89,12 @@ def _image(name: str, reference: str) -> Finding:
         )
     scheme = "http" if host.split(":")[0] in ("localhost", "127.0.0.1") else "https"
     try:
-        answer = requests.head(f"{scheme}://{host}/v2/{path}/manifests/{digest}", timeout=_REGISTRY_TIMEOUT_S,
-                               headers={"Accept": _MANIFESTS}, allow_redirects=True)  # fmt: skip
+        answer = requests.head(
+            f"{scheme}://{host}/v2/{path}/manifests/{digest}",
+            timeout=_REGISTRY_TIMEOUT_S,
+            headers={"Accept": _MANIFESTS},
+            allow_redirects=True,
+        )
     except requests.RequestException as error:
         return Finding(FAILED, f"image {name}: {host} can't be reached ({type(error).__name__})", "is the name right?")
     if answer.status_code == 404:
@@ -100,8 +104,11 @@ def _image(name: str, reference: str) -> Finding:
             WARNING, f"image {name}: {host} wants a login, so nothing is known", "nodes must be able to pull"
         )
     good = answer.status_code == 200
-    return Finding(OK if good else FAILED, f"image {name}: HTTP {answer.status_code} from {host}",
-                   "" if good else "look at the registry")  # fmt: skip
+    return Finding(
+        OK if good else FAILED,
+        f"image {name}: HTTP {answer.status_code} from {host}",
+        "" if good else "look at the registry",
+    )
 
 
 def _bucket(where: _Where) -> Iterator[Finding]:

@@ -28,8 +28,13 @@ def kubernetes_lines(found: Settings, profile: Profile, accounts: list[str]) -> 
     core, namespace = kubernetes.client.CoreV1Api(api), found.namespace
     yield _exists(f"namespace {namespace}", "kubectl apply -k k8s/overlays/...", core.read_namespace, namespace)
     for account in accounts:
-        yield _exists(f"service account {account}", "kubectl apply -k k8s/overlays/...",
-                      core.read_namespaced_service_account, account, namespace)  # fmt: skip
+        yield _exists(
+            f"service account {account}",
+            "kubectl apply -k k8s/overlays/...",
+            core.read_namespaced_service_account,
+            account,
+            namespace,
+        )
     if profile.account_per_step:
         yield from _step_accounts(api, namespace)
     yield from _rights(api, found)
@@ -145,9 +150,13 @@ def _gpus(core: kubernetes.client.CoreV1Api, profile: Profile) -> Iterator[Findi
 def _needs(profile: Profile) -> dict[str, float]:
     """Returns the most that one step asks for, by the names of quotas."""
     steps = [profile.defaults, *profile.steps.values()]
-    needs = {f"{kind}.{name}": max(float(parse_quantity(getattr(step, name if kind == "requests" else f"{name}_limit")))
-                                   for step in steps)
-             for kind in ("requests", "limits") for name in ("cpu", "memory")}  # fmt: skip
+    needs = {
+        f"{kind}.{name}": max(
+            float(parse_quantity(getattr(step, name if kind == "requests" else f"{name}_limit"))) for step in steps
+        )
+        for kind in ("requests", "limits")
+        for name in ("cpu", "memory")
+    }
     for pool in profile.pools.values():
         if pool.accelerator:
             needs[f"requests.{pool.accelerator.resource}"] = float(pool.accelerator.count)

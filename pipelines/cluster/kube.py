@@ -84,6 +84,13 @@ def logs(options: argparse.Namespace) -> int:
         )
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):
         say(f"--- {pod.metadata.name}: {pod.status.phase}")
-        say(ask(core.read_namespaced_pod_log, pod.metadata.name, found.namespace, container="main",
-                tail_lines=_LAST_LINES))  # fmt: skip
+        say(
+            ask(
+                core.read_namespaced_pod_log,
+                pod.metadata.name,
+                found.namespace,
+                container="main",
+                tail_lines=_LAST_LINES,
+            )
+        )
     return 0

@@ -92,9 +92,14 @@ def run_labels(pipeline: str, parameters: Mapping[str, Any], lock: dict) -> dict
 
 
 def make(
-    name: str, profile: Profile | None, lock: dict, *, allow_tags: bool, cache: bool = True,
+    name: str,
+    profile: Profile | None,
+    lock: dict,
+    *,
+    allow_tags: bool,
+    cache: bool = True,
     labels: Mapping[str, str] = MappingProxyType({}),
-) -> Package:  # fmt: skip
+) -> Package:
     """Compiles a pipeline.
 
     Raises:
@@ -111,9 +116,12 @@ def kubernetes_resources(name: str, profile: Profile, lock: dict, *, allow_tags:
 
     package = make(name, profile, lock, allow_tags=allow_tags)
     options = KubernetesManifestOptions(
-        pipeline_name=package.name, pipeline_version_name=f"{package.name}-{package.version}",
-        pipeline_version_display_name=package.version, namespace=namespace, include_pipeline_manifest=True,
-    )  # fmt: skip
+        pipeline_name=package.name,
+        pipeline_version_name=f"{package.name}-{package.version}",
+        pipeline_version_display_name=package.version,
+        namespace=namespace,
+        include_pipeline_manifest=True,
+    )
     pipeline = catalog.load(name, profile, lock=lock, allow_tags=allow_tags)
     return _compiled(pipeline, kubernetes_manifest_format=True, kubernetes_manifest_options=options)
 

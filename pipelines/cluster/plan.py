@@ -51,19 +51,29 @@ def _table(package: Package, profile: Profile, steps: dict[str, str]) -> str:
         pool = profile.pools[step.pool]
         cached = tasks[task]["cachingOptions"].get("enableCache", False)
         gpus = f"{pool.accelerator.count} {pool.accelerator.type}" if pool.accelerator else "-"
-        rows.append((
-            f"{task} ({profile.crop.parts} parts, {profile.crop.parallelism} at a time)" if name == SHARED else task,
-            step.pool + (" (spot)" if pool.spot else ""), f"{step.cpu}-{step.cpu_limit}",
-            f"{step.memory}-{step.memory_limit}", gpus, str(step.retries + 1), f"{step.timeout_s / 3600:.3g} h",
-            image_lock.short_name(found[name]), "if unchanged" if cached else "never",
-        ))  # fmt: skip
+        rows.append(
+            (
+                f"{task} ({profile.crop.parts} parts, {profile.crop.parallelism} at a time)"
+                if name == SHARED
+                else task,
+                step.pool + (" (spot)" if pool.spot else ""),
+                f"{step.cpu}-{step.cpu_limit}",
+                f"{step.memory}-{step.memory_limit}",
+                gpus,
+                str(step.retries + 1),
+                f"{step.timeout_s / 3600:.3g} h",
+                image_lock.short_name(found[name]),
+                "if unchanged" if cached else "never",
+            )
+        )
     return tables.render(_HEADINGS, rows) + "\n"
 
 
 def _cost(profile: Profile, steps: dict[str, Step]) -> str:
     """Says the upper bound, because how long a step takes depends on data that nobody has read yet."""
-    hours = {name: step.timeout_s / 3600 * (profile.crop.parts if name == SHARED else 1)
-             for name, step in steps.items()}  # fmt: skip
+    hours = {
+        name: step.timeout_s / 3600 * (profile.crop.parts if name == SHARED else 1) for name, step in steps.items()
+    }
     gpu_hours = sum(hours[name] * _gpus(profile.pools[step.pool]) for name, step in steps.items())
     dollars = sum(hours[name] * profile.pools[step.pool].usd_per_hour for name, step in steps.items())
     price = f"{dollars:,.2f} USD" if dollars else "no price is given in the profile"

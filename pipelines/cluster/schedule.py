@@ -110,10 +110,15 @@ class _Wanted:
 
     def facts(self) -> dict[str, str]:
         return {
-            "pipeline version": f"{self.package.name} {self.package.version}", "cron": self.schedule.cron,
-            "enabled": str(self.schedule.enabled), "parameters": _canonical(self.parameters), "concurrency": "1",
-            "catch-up": "False", "service account": self.account, "artifacts": self.root,
-        }  # fmt: skip
+            "pipeline version": f"{self.package.name} {self.package.version}",
+            "cron": self.schedule.cron,
+            "enabled": str(self.schedule.enabled),
+            "parameters": _canonical(self.parameters),
+            "concurrency": "1",
+            "catch-up": "False",
+            "service account": self.account,
+            "artifacts": self.root,
+        }
 
 
 def _canonical(parameters: Mapping[str, Any]) -> str:
@@ -130,11 +135,22 @@ def _wanted(schedule: Schedule, found: settings.Settings, default_profile: str) 
         parameters.setdefault("checkpoint_uri", found.under_bucket("checkpoints"))
     confidential.refuse(parameters)
     submit.require_ready(parameters, image_lock.why_stale(lock))
-    package = make(schedule.pipeline, profile, lock, allow_tags=submit.allows_tags(),
-                   labels=run_labels(schedule.pipeline, parameters, lock))  # fmt: skip
+    package = make(
+        schedule.pipeline,
+        profile,
+        lock,
+        allow_tags=submit.allows_tags(),
+        labels=run_labels(schedule.pipeline, parameters, lock),
+    )
     account = placement.service_account(catalog.load(schedule.pipeline), profile)
-    return _Wanted(schedule=schedule, package=package, parameters=parameters, account=account, profile=profile.name,
-                   root=found.under_bucket("runs"))  # fmt: skip
+    return _Wanted(
+        schedule=schedule,
+        package=package,
+        parameters=parameters,
+        account=account,
+        profile=profile.name,
+        root=found.under_bucket("runs"),
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -147,8 +163,10 @@ def run(options: argparse.Namespace) -> int:
         times = ", ".join(time.strftime("%a %Y-%m-%d %H:%M:%S") for time in schedule.next_times(now))
         say(f"{name}: next {times} ({zone.key}){'' if schedule.enabled else ', but it is off'}")
     with client.connect(found) as api:
-        drifted = [_settle(api, name, wanted.get(name), there, options.check, found)
-                   for name, there in _present(api, set(wanted)).items()]  # fmt: skip
+        drifted = [
+            _settle(api, name, wanted.get(name), there, options.check, found)
+            for name, there in _present(api, set(wanted)).items()
+        ]
     say(f"{sum(drifted)} of {len(drifted)} schedules {'differ' if options.check else 'were changed'}")
     return 1 if options.check and any(drifted) else 0
 
@@ -170,9 +188,13 @@ def _present(api: client.Api, names: set[str]) -> dict[str, list[kfp_server_api.
 
 
 def _settle(
-    api: client.Api, name: str, wanted: _Wanted | None, there: list[kfp_server_api.V2beta1RecurringRun],
-    only_check: bool, found: settings.Settings,
-) -> bool:  # fmt: skip
+    api: client.Api,
+    name: str,
+    wanted: _Wanted | None,
+    there: list[kfp_server_api.V2beta1RecurringRun],
+    only_check: bool,
+    found: settings.Settings,
+) -> bool:
     """Makes one schedule as it is wanted; returns whether it was not.
 
     The new one is made before the old one goes: a schedule that is interrupted here fires too often rather than
@@ -213,10 +235,12 @@ def _facts_of(api: client.Api, recurring: kfp_server_api.V2beta1RecurringRun) ->
         "pipeline version": f"{pipeline.display_name} {version.display_name}",
         "cron": recurring.trigger.cron_schedule.cron if recurring.trigger.cron_schedule else "none",
         "enabled": str(recurring.mode == _ENABLED and recurring.status != "DISABLED"),
-        "parameters": _canonical(config.parameters or {}), "concurrency": str(recurring.max_concurrency),
-        "catch-up": str(not recurring.no_catchup), "service account": recurring.service_account or "",
+        "parameters": _canonical(config.parameters or {}),
+        "concurrency": str(recurring.max_concurrency),
+        "catch-up": str(not recurring.no_catchup),
+        "service account": recurring.service_account or "",
         "artifacts": config.pipeline_root or "",
-    }  # fmt: skip
+    }
 
 
 def _create(api: client.Api, name: str, wanted: _Wanted, found: settings.Settings) -> None:
@@ -224,12 +248,17 @@ def _create(api: client.Api, name: str, wanted: _Wanted, found: settings.Setting
     experiment = submit.experiment_of(api, submit.experiment_name(dict(wanted.parameters)))
     mode = _ENABLED if wanted.schedule.enabled else kfp_server_api.RecurringRunMode.DISABLE
     body = kfp_server_api.V2beta1RecurringRun(
-        display_name=_PREFIX + name, experiment_id=experiment.experiment_id, mode=mode, max_concurrency="1",
+        display_name=_PREFIX + name,
+        experiment_id=experiment.experiment_id,
+        mode=mode,
+        max_concurrency="1",
         description=f"{_MARK}\n{submit.description(dict(wanted.parameters), wanted.profile)}",
-        no_catchup=True, service_account=wanted.account, pipeline_version_reference=submit.reference(version),
+        no_catchup=True,
+        service_account=wanted.account,
+        pipeline_version_reference=submit.reference(version),
         runtime_config=submit.runtime_config(dict(wanted.parameters), found),
         trigger=kfp_server_api.V2beta1Trigger(
             cron_schedule=kfp_server_api.V2beta1CronSchedule(cron=wanted.schedule.cron)
         ),
-    )  # fmt: skip
+    )
     api.recurring.recurring_run_service_create_recurring_run(body)

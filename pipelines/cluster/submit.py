@@ -30,9 +30,13 @@ def run(options: argparse.Namespace) -> int:
     allow_tags = allows_tags()
     stale = image_lock.why_stale(lock)
     package = make(
-        options.pipeline, profile, lock, allow_tags=allow_tags or options.dry_run, cache=not options.no_cache,
+        options.pipeline,
+        profile,
+        lock,
+        allow_tags=allow_tags or options.dry_run,
+        cache=not options.no_cache,
         labels=run_labels(options.pipeline, parameters, lock),
-    )  # fmt: skip
+    )
     name = run_name(options.pipeline, parameters)
     if options.dry_run:
         notes = _notes(package, parameters, stale, allow_tags)
@@ -147,9 +151,12 @@ def _upload(api: client.Api, package: Package, pipeline_id: str) -> kfp_server_a
         path.write_text(package.text)
         # Endpoints before 2.17 know no tags and leave them out.
         return api.uploads.upload_pipeline_version(
-            str(path), name=package.version, pipelineid=pipeline_id, description=f"commit={commit()}",
+            str(path),
+            name=package.version,
+            pipelineid=pipeline_id,
+            description=f"commit={commit()}",
             tags=json.dumps(dict(package.labels)),
-        )  # fmt: skip
+        )
 
 
 def experiment_of(api: client.Api, name: str) -> kfp_server_api.V2beta1Experiment:
@@ -174,16 +181,24 @@ def description(parameters: dict[str, Any], profile_name: str) -> str:
 
 
 def start(
-    api: client.Api, version: kfp_server_api.V2beta1PipelineVersion, parameters: dict[str, Any], name: str,
-    found: settings.Settings, account: str, profile_name: str,
-) -> kfp_server_api.V2beta1Run:  # fmt: skip
+    api: client.Api,
+    version: kfp_server_api.V2beta1PipelineVersion,
+    parameters: dict[str, Any],
+    name: str,
+    found: settings.Settings,
+    account: str,
+    profile_name: str,
+) -> kfp_server_api.V2beta1Run:
     """Starts a run of a version, once, also where the answer is lost on the way."""
     experiment = experiment_of(api, experiment_name(parameters))
     body = kfp_server_api.V2beta1Run(
-        display_name=name, description=description(parameters, profile_name), experiment_id=experiment.experiment_id,
-        service_account=account, pipeline_version_reference=reference(version),
+        display_name=name,
+        description=description(parameters, profile_name),
+        experiment_id=experiment.experiment_id,
+        service_account=account,
+        pipeline_version_reference=reference(version),
         runtime_config=runtime_config(parameters, found),
-    )  # fmt: skip
+    )
     started, _ = client.find_or_create(
         lambda: _first(
             api.runs.run_service_list_runs(experiment_id=experiment.experiment_id, filter=client.named(name)).runs

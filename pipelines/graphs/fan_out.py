@@ -32,8 +32,12 @@ class FanOut:
         require(
             1 <= self.parts <= MAX_PARTS, "crop.parts", f"1 to {MAX_PARTS}, the most that one loop takes", self.parts
         )
-        require(1 <= self.parallelism <= self.parts, "crop.parallelism", f"1 to {self.parts}, the number of parts",
-                self.parallelism)  # fmt: skip
+        require(
+            1 <= self.parallelism <= self.parts,
+            "crop.parallelism",
+            f"1 to {self.parts}, the number of parts",
+            self.parallelism,
+        )
 
 
 SHARED = "cut"  # the stage of the parts

@@ -28,4 +28,4 @@ def predict(
         # Reads the source every time; what was predicted before it knows by itself.
         predict_stage(
             input_uri=input_uri, workspace=workspace, model=model, version=version, gallery=gallery
-        ).set_caching_options(False)  # fmt: skip
+        ).set_caching_options(False)

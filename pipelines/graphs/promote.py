@@ -26,6 +26,9 @@ def promote(
     """
     with dsl.ExitHandler(summary().set_caching_options(False)):
         promote_stage(
-            version=version, model_name=model_name, workspace=workspace, intended_use=intended_use,
+            version=version,
+            model_name=model_name,
+            workspace=workspace,
+            intended_use=intended_use,
             jurisdiction=jurisdiction,
-        ).set_caching_options(False)  # fmt: skip
+        ).set_caching_options(False)

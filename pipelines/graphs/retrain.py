@@ -100,17 +100,33 @@ def retrain(
         source = shared_tasks.ingested(settings)
         # Like drift it looks at the champion, which changes behind our back.
         decided = decide(
-            photos=source.outputs["photos"], preset=preset, protocol=protocol, seed=seed, epochs=epochs,
-            precision=precision, xla=xla, class_weights=class_weights, moe=moe, backbone_sha256=backbone_sha256,
-            crop_mode=crop_mode, margin=margin, detector=detector, split_file=split_file,
-            split_file_digest=split_file_digest, min_new=min_new, warm_start=warm_start, workspace=workspace,
-        ).set_caching_options(False)  # fmt: skip
+            photos=source.outputs["photos"],
+            preset=preset,
+            protocol=protocol,
+            seed=seed,
+            epochs=epochs,
+            precision=precision,
+            xla=xla,
+            class_weights=class_weights,
+            moe=moe,
+            backbone_sha256=backbone_sha256,
+            crop_mode=crop_mode,
+            margin=margin,
+            detector=detector,
+            split_file=split_file,
+            split_file_digest=split_file_digest,
+            min_new=min_new,
+            warm_start=warm_start,
+            workspace=workspace,
+        ).set_caching_options(False)
         # The answer is the task's only unnamed output, because kfp.local takes a condition on a named one for false.
         with dsl.If(decided.outputs["Output"] == True, name="retrain"):  # noqa: E712, a condition that Kubeflow reads
             faces = shared_tasks.cropped(source, settings)
             watched = drift(
-                faces=faces.outputs["faces"], champion=decided.outputs["champion"], on_drift=on_drift,
+                faces=faces.outputs["faces"],
+                champion=decided.outputs["champion"],
+                on_drift=on_drift,
                 workspace=workspace,
-            ).set_caching_options(False)  # fmt: skip
+            ).set_caching_options(False)
             made_of = {name: decided.outputs[name] for name in shared_tasks.FROM_CHAMPION}
             shared_tasks.promoted(faces, settings, **made_of, after=(watched,))

@@ -39,15 +39,21 @@ def cropped(source: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
     """Cuts the faces out of photographs that passed the gate."""
     data = {name: source.outputs[name] for name in ("photos", "dataset_digest")}
     checked = validate(
-        **data, code_digest=code_version.digest("stages.validate"),
+        **data,
+        code_digest=code_version.digest("stages.validate"),
         **_chosen(settings, ("min_per_class", "severities", "compare_with")),
-    )  # fmt: skip
-    how = {**data, "mode": settings["crop_mode"],
-           **_chosen(settings, ("preset", "protocol", "margin", "detector", "workspace"))}  # fmt: skip
+    )
+    how = {
+        **data,
+        "mode": settings["crop_mode"],
+        **_chosen(settings, ("preset", "protocol", "margin", "detector", "workspace")),
+    }
     return crop(
-        **how, code_digest=code_version.digest("stages.crop", "model.presets"), pictures=settings["pictures"],
+        **how,
+        code_digest=code_version.digest("stages.crop", "model.presets"),
+        pictures=settings["pictures"],
         parts=_cut(how, after=checked),
-    ).after(checked)  # fmt: skip
+    ).after(checked)
 
 
 def _cut(how: Settings, *, after: dsl.PipelineTask) -> Any:
@@ -63,10 +69,15 @@ def _cut(how: Settings, *, after: dsl.PipelineTask) -> Any:
 
 
 def promoted(
-    crops: dsl.PipelineTask, settings: Settings, *, kept_file: Any = SplitConfig.kept_file,
-    kept_digest: Any = SplitConfig.kept_digest, initial_weights: Any = TrainConfig.initial_weights,
-    initial_sha256: Any = TrainConfig.initial_sha256, after: tuple[dsl.PipelineTask, ...] = (),
-) -> None:  # fmt: skip
+    crops: dsl.PipelineTask,
+    settings: Settings,
+    *,
+    kept_file: Any = SplitConfig.kept_file,
+    kept_digest: Any = SplitConfig.kept_digest,
+    initial_weights: Any = TrainConfig.initial_weights,
+    initial_sha256: Any = TrainConfig.initial_sha256,
+    after: tuple[dsl.PipelineTask, ...] = (),
+) -> None:
     """Splits, trains, evaluates, registers and promotes.
 
     Args:
@@ -80,32 +91,60 @@ def promoted(
     """
     faces, workspace = crops.outputs["faces"], settings["workspace"]
     divided = split(
-        faces=faces, crops_digest=crops.outputs["crops_digest"], code_digest=code_version.digest("stages.split"),
-        kept_file=kept_file, kept_digest=kept_digest,
+        faces=faces,
+        crops_digest=crops.outputs["crops_digest"],
+        code_digest=code_version.digest("stages.split"),
+        kept_file=kept_file,
+        kept_digest=kept_digest,
         **_chosen(settings, ("protocol", "seed", "split_file", "split_file_digest")),
-    ).after(*after)  # fmt: skip
+    ).after(*after)
     splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
     trained = train(
-        faces=faces, splits=splits, split_digest=split_digest, code_digest=code_version.digest("stages.train"),
-        initial_weights=initial_weights, initial_sha256=initial_sha256,
-        **_chosen(settings, (
-            "preset", "seed", "epochs", "precision", "xla", "class_weights", "crop_cache", "moe", "backbone_weights",
-            "backbone_sha256", "checkpoint_uri", "workspace",
-        )),
-    )  # fmt: skip
+        faces=faces,
+        splits=splits,
+        split_digest=split_digest,
+        code_digest=code_version.digest("stages.train"),
+        initial_weights=initial_weights,
+        initial_sha256=initial_sha256,
+        **_chosen(
+            settings,
+            (
+                "preset",
+                "seed",
+                "epochs",
+                "precision",
+                "xla",
+                "class_weights",
+                "crop_cache",
+                "moe",
+                "backbone_weights",
+                "backbone_sha256",
+                "checkpoint_uri",
+                "workspace",
+            ),
+        ),
+    )
     evaluated = evaluate(
-        model=trained.outputs["model"], faces=faces, splits=splits, model_digest=trained.outputs["model_digest"],
-        split_digest=split_digest, code_digest=code_version.digest("stages.evaluate"), pictures=settings["pictures"],
+        model=trained.outputs["model"],
+        faces=faces,
+        splits=splits,
+        model_digest=trained.outputs["model_digest"],
+        split_digest=split_digest,
+        code_digest=code_version.digest("stages.evaluate"),
+        pictures=settings["pictures"],
         workspace=workspace,
-    )  # fmt: skip
+    )
     # The registry changes behind our back, so these two always look; both do nothing twice.
     registered = register(
         model=trained.outputs["model"], evaluation=evaluated.outputs["evaluation"], workspace=workspace
     ).set_caching_options(False)
     promote(
-        version=registered.outputs["version"], model_name=registered.outputs["model_name"], workspace=workspace,
-        intended_use=settings["intended_use"], jurisdiction=settings["jurisdiction"],
-    ).set_caching_options(False)  # fmt: skip
+        version=registered.outputs["version"],
+        model_name=registered.outputs["model_name"],
+        workspace=workspace,
+        intended_use=settings["intended_use"],
+        jurisdiction=settings["jurisdiction"],
+    ).set_caching_options(False)
 
 
 def _chosen(settings: Settings, names: tuple[str, ...]) -> dict[str, Any]:

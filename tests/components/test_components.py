@@ -47,9 +47,11 @@ def test_decide_answers_and_leaves_what_later_stages_get(tmp_path):
     settings = {name: defaults[name] for name in decide.component_spec.inputs if name in defaults}
     decision = dsl.Artifact(uri=str(tmp_path / "decision"))
     answer = decide.python_func(
-        photos=dsl.Dataset(uri=str(tmp_path / "photos")), decision=decision,
-        **{**settings, "workspace": str(tmp_path)}, **{name: str(tmp_path / name) for name in handed_over},
-    )  # fmt: skip
+        photos=dsl.Dataset(uri=str(tmp_path / "photos")),
+        decision=decision,
+        **{**settings, "workspace": str(tmp_path)},
+        **{name: str(tmp_path / name) for name in handed_over},
+    )
     assert answer is True
     assert decision.metadata["reason"] == "expressnet-made has no champion yet"
     assert {(tmp_path / name).read_text() for name in handed_over} == {""}

@@ -34,15 +34,28 @@ def test_what_is_shown_hangs_on_its_step_under_a_name_for_people(place):
 def shown(trained, crops_and_split, tmp_path_factory):
     """The artifacts of a real evaluation, as the component leaves them."""
     folder = tmp_path_factory.mktemp("shown")
-    (faces, splits), outputs = crops_and_split, {
-        "evaluation": dsl.Artifact, "headline_metrics": dsl.Metrics, "confusion_matrix": dsl.ClassificationMetrics,
-        "roc": dsl.ClassificationMetrics, "report": dsl.HTML,
-    }  # fmt: skip
+    (faces, splits), outputs = (
+        crops_and_split,
+        {
+            "evaluation": dsl.Artifact,
+            "headline_metrics": dsl.Metrics,
+            "confusion_matrix": dsl.ClassificationMetrics,
+            "roc": dsl.ClassificationMetrics,
+            "report": dsl.HTML,
+        },
+    )
     artifacts = {name: kind(name=name, uri=str(folder / name)) for name, kind in outputs.items()}
     evaluate.python_func(
-        model=dsl.Model(uri=str(trained[0])), faces=dsl.Dataset(uri=str(faces)), splits=dsl.Dataset(uri=str(splits)),
-        model_digest="m", split_digest="s", code_digest="c", pictures=False, workspace=str(folder), **artifacts,
-    )  # fmt: skip
+        model=dsl.Model(uri=str(trained[0])),
+        faces=dsl.Dataset(uri=str(faces)),
+        splits=dsl.Dataset(uri=str(splits)),
+        model_digest="m",
+        split_digest="s",
+        code_digest="c",
+        pictures=False,
+        workspace=str(folder),
+        **artifacts,
+    )
     return artifacts
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from docker.types import Mount
 from kfp import local
 
-from expressnet.runtime import console
+from expressnet.runtime import journal
 from pipelines import catalog
 
 ARGUMENTS = {"dataset": "demo", "preset": "tiny", "limit": 210, "epochs": 2, "intended_use": "testing"}
@@ -21,14 +21,19 @@ def main(out: Path) -> None:
     for folder in (out, run_dir, out / "artifacts"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o777)  # the steps belong to another user
-    environment = {console.RUN_DIR_VARIABLE: str(run_dir)}
+    environment = {journal.RUN_DIR_VARIABLE: str(run_dir)}
     # The order in which a sum is taken depends on the threads: those of a local run, see pipelines/local.py.
     environment |= {name: value for name, value in os.environ.items() if name.startswith("TF_NUM_")}
     runner = local.DockerRunner(
-        user="10001:10001", read_only=True, network_mode="none", cap_drop=["ALL"],
-        security_opt=["no-new-privileges"], tmpfs={"/tmp": "size=2g"}, environment=environment,
+        user="10001:10001",
+        read_only=True,
+        network_mode="none",
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        tmpfs={"/tmp": "size=2g"},
+        environment=environment,
         mounts=[Mount(target=str(out), source=str(out), type="bind")],
-    )  # fmt: skip
+    )
     local.init(runner, pipeline_root=str(out / "artifacts"), enable_caching=False)
     catalog.load("train")(workspace=str(out), **ARGUMENTS)
 

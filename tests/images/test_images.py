@@ -214,8 +214,10 @@ def test_the_pins_name_each_pushed_digest():
     pushed = {name: f"localhost:5000/{name}@sha256:{number}" for number, name in enumerate(names)}
     written = {entry["name"]: entry for entry in yaml.safe_load(build.pins(pushed))["images"]}
     assert written["expressnet/python-registry"] == {
-        "name": "expressnet/python-registry", "newName": "localhost:5000/python-registry", "digest": "sha256:1",
-    }  # fmt: skip
+        "name": "expressnet/python-registry",
+        "newName": "localhost:5000/python-registry",
+        "digest": "sha256:1",
+    }
     assert written["docker.io/library/postgres"]["newName"] == "localhost:5000/postgres"
     assert len(written) == len(names)
 

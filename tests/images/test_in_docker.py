@@ -19,8 +19,13 @@ from tests.images.in_containers import ARGUMENTS
 pytestmark = pytest.mark.docker
 ENGINE_DIR = ROOT / "build" / "docker-engine"  # kept, so that a second time little is built
 ENGINE_SCRIPT = ROOT / "scripts" / "docker_engine.sh"
-DIGESTS = {"ingest": ["dataset_digest"], "crop": ["crops_digest"], "split": ["split_digest"], "train": ["model_digest"],
-           "evaluate": ["accuracy", "macro_f1", "num_test"]}  # fmt: skip
+DIGESTS = {
+    "ingest": ["dataset_digest"],
+    "crop": ["crops_digest"],
+    "split": ["split_digest"],
+    "train": ["model_digest"],
+    "evaluate": ["accuracy", "macro_f1", "num_test"],
+}
 
 
 def _run(*command, timeout=1800, **options):
@@ -63,8 +68,9 @@ def runs(built, tmp_path_factory):
     here = _run(sys.executable, "-m", "pipelines", "run", "train", "--out", out / "processes", *options, cwd=ROOT)
     assert here.returncode == 0, here.stdout + here.stderr
     threads = {"TF_NUM_INTEROP_THREADS": "2", "TF_NUM_INTRAOP_THREADS": "1"} if os.cpu_count() == 2 else {}
-    there = _run(sys.executable, "-m", "tests.images.in_containers", out / "containers", cwd=ROOT,
-                 env={**os.environ, **threads})  # fmt: skip
+    there = _run(
+        sys.executable, "-m", "tests.images.in_containers", out / "containers", cwd=ROOT, env={**os.environ, **threads}
+    )
     assert there.returncode == 0, there.stdout[-5000:] + there.stderr[-5000:]
     processes = next((out / "processes" / "runs").iterdir()) / "run_summary.json"
     containers = out / "containers" / "run" / "run_summary.json"
@@ -149,9 +155,19 @@ def test_the_registry_image_serves_mlflow_from_a_read_only_root(built):
     port = _free_port()
     command = ["mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1", "--serve-artifacts"]
     storage = ["--backend-store-uri=sqlite:////tmp/mlflow.db", "--artifacts-destination=/tmp/artifacts"]
-    container = _run("docker", "run", "--detach", "--rm", "--network=host", "--read-only", "--tmpfs=/tmp",
-                     "--env=MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", IMAGES[1].tag, *command,
-                     *storage)  # fmt: skip
+    container = _run(
+        "docker",
+        "run",
+        "--detach",
+        "--rm",
+        "--network=host",
+        "--read-only",
+        "--tmpfs=/tmp",
+        "--env=MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false",
+        IMAGES[1].tag,
+        *command,
+        *storage,
+    )
     assert container.returncode == 0, container.stderr
     try:
         assert _answer(f"http://127.0.0.1:{port}/health") == "OK"
@@ -166,8 +182,11 @@ def loopback_registry(engine, tmp_path):
     if not Path(binary).exists():
         pytest.skip("no docker-registry: apt-get install docker-registry")
     port = _free_port()
-    settings = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
-                "http": {"addr": f"127.0.0.1:{port}"}}  # fmt: skip
+    settings = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
     (tmp_path / "registry.json").write_text(json.dumps(settings))
     with (tmp_path / "registry.log").open("w") as log:
         process = subprocess.Popen([binary, "serve", tmp_path / "registry.json"], stdout=log, stderr=log)
@@ -197,8 +216,15 @@ def test_a_push_writes_the_digests_that_the_registry_gave(images_of_others, loop
     assert _run("git", "clone", "--quiet", ROOT, clone).returncode == 0
     for name in (".tools", ".models"):
         (clone / name).symlink_to((ROOT / name).resolve())
-    pushed = _run(sys.executable, "-m", "images.build", "--push", loopback_registry, cwd=clone,
-                  env={**os.environ, "PYTHONPATH": str(clone)})  # fmt: skip
+    pushed = _run(
+        sys.executable,
+        "-m",
+        "images.build",
+        "--push",
+        loopback_registry,
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": str(clone)},
+    )
     assert pushed.returncode == 0, pushed.stdout[-3000:] + pushed.stderr[-3000:]
     lock = json.loads((clone / "images.lock.json").read_text())
     assert lock["commit"] == _run("git", "rev-parse", "HEAD", cwd=clone).stdout.strip()
@@ -212,8 +238,15 @@ def test_a_push_writes_the_digests_that_the_registry_gave(images_of_others, loop
         assert f"digest: {sha256}" in (clone / "k8s" / "images" / "kustomization.yaml").read_text()
     dirty = clone / "expressnet" / "crop.py"
     dirty.write_text(dirty.read_text() + "\n")
-    refused = _run(sys.executable, "-m", "images.build", "--push", loopback_registry, cwd=clone,
-                   env={**os.environ, "PYTHONPATH": str(clone)})  # fmt: skip
+    refused = _run(
+        sys.executable,
+        "-m",
+        "images.build",
+        "--push",
+        loopback_registry,
+        cwd=clone,
+        env={**os.environ, "PYTHONPATH": str(clone)},
+    )
     assert refused.returncode == 1
     assert "must be traceable to a commit, and 1 files differ from it: expressnet/stages/crop.py" in refused.stderr
     assert json.loads((clone / "images.lock.json").read_text()) == lock

@@ -36,10 +36,12 @@ def _fits(expression: dict[str, Any], labels: dict[str, str]) -> bool:
 def selecting(policies: list[dict[str, Any]], pod: Pod, direction: str) -> list[dict[str, Any]]:
     """Returns the policies of the pod's namespace that govern its `Ingress` or `Egress`."""
     return [
-        policy for policy in policies
-        if direction in policy["spec"]["policyTypes"] and policy["metadata"]["namespace"] == pod.namespace
+        policy
+        for policy in policies
+        if direction in policy["spec"]["policyTypes"]
+        and policy["metadata"]["namespace"] == pod.namespace
         and selects(policy["spec"]["podSelector"], pod.labels)
-    ]  # fmt: skip
+    ]
 
 
 def allowed(policies: list[dict[str, Any]], pod: Pod, direction: str, other: Pod | str, port: int) -> bool:
@@ -62,9 +64,11 @@ def connects(policies: list[dict[str, Any]], source: Pod, target: Pod, port: int
 def _is_peer(peer: dict[str, Any], other: Pod | str, own_namespace: str) -> bool:
     if isinstance(other, str):
         address, block = ipaddress.ip_address(other), peer.get("ipBlock")
-        return block is not None and address in ipaddress.ip_network(block["cidr"]) and not any(
-            address in ipaddress.ip_network(cut) for cut in block.get("except", [])
-        )  # fmt: skip
+        return (
+            block is not None
+            and address in ipaddress.ip_network(block["cidr"])
+            and not any(address in ipaddress.ip_network(cut) for cut in block.get("except", []))
+        )
     if "ipBlock" in peer:
         return False  # it is meant for addresses outside; pods are named by labels
     if "namespaceSelector" in peer:

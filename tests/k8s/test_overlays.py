@@ -85,10 +85,16 @@ def test_what_a_pod_refers_to_is_there(render, overlay):
     for template in _templates(objects).values():
         spec = template["spec"]
         wanted = {("ServiceAccount", spec["serviceAccountName"]), ("PriorityClass", spec["priorityClassName"])}
-        wanted |= {("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
-                   for volume in spec["volumes"] if "persistentVolumeClaim" in volume}  # fmt: skip
-        wanted |= {("ConfigMap", source["configMapRef"]["name"])
-                   for container in spec["containers"] for source in container.get("envFrom", [])}  # fmt: skip
+        wanted |= {
+            ("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+            for volume in spec["volumes"]
+            if "persistentVolumeClaim" in volume
+        }
+        wanted |= {
+            ("ConfigMap", source["configMapRef"]["name"])
+            for container in spec["containers"]
+            for source in container.get("envFrom", [])
+        }
         assert wanted <= names
         assert spec["automountServiceAccountToken"] is False
 
@@ -101,8 +107,12 @@ def test_every_pod_is_under_a_deny_all_and_an_allow(render, overlay):
         for direction in ("Ingress", "Egress"):
             rules = [policy["spec"].get(direction.lower()) for policy in network.selecting(policies, pod, direction)]
             assert None in rules, f"no policy denies {name} its {direction}"
-        allowing = [policy for policy in policies if network.selects(policy["spec"]["podSelector"], pod.labels)
-                    and (policy["spec"].get("ingress") or policy["spec"].get("egress"))]  # fmt: skip
+        allowing = [
+            policy
+            for policy in policies
+            if network.selects(policy["spec"]["podSelector"], pod.labels)
+            and (policy["spec"].get("ingress") or policy["spec"].get("egress"))
+        ]
         assert allowing, f"no policy allows {name} anything"
 
 
@@ -113,9 +123,10 @@ def test_pods_reach_whom_they_need_and_nobody_else(render, overlay):
     ports = {"expressnet-mlflow": 5000, "expressnet-postgres": 5432, "expressnet-postgres-backup": 5432, "step": 8080}
     reached = {
         (source, target)
-        for source in pods for target in pods
+        for source in pods
+        for target in pods
         if network.connects(policies, pods[source], pods[target], ports[target])
-    }  # fmt: skip
+    }
     assert reached == {
         ("step", "expressnet-mlflow"),
         ("expressnet-mlflow", "expressnet-postgres"),
@@ -173,17 +184,23 @@ def test_each_class_of_steps_has_the_rights_of_a_step(render):
     objects = render("gke")
     binding = next(one for one in _of_kind(objects, "RoleBinding") if one["metadata"]["name"] == "expressnet-step")
     assert {subject["name"] for subject in binding["subjects"]} == {
-        "expressnet-data", "expressnet-train", "expressnet-registry",
-    }  # fmt: skip
+        "expressnet-data",
+        "expressnet-train",
+        "expressnet-registry",
+    }
     annotated = [one for one in _of_kind(objects, "ServiceAccount") if one["metadata"].get("annotations")]
     assert {one["metadata"]["name"] for one in annotated} == {
-        "expressnet-data", "expressnet-train", "expressnet-registry", "expressnet-mlflow",
-    }  # fmt: skip
+        "expressnet-data",
+        "expressnet-train",
+        "expressnet-registry",
+        "expressnet-mlflow",
+    }
 
 
 def _images(objects):
-    return {container["image"] for template in _templates(objects).values()
-            for container in template["spec"]["containers"]}  # fmt: skip
+    return {
+        container["image"] for template in _templates(objects).values() for container in template["spec"]["containers"]
+    }
 
 
 @pytest.mark.parametrize("overlay", WITH_PODS)

@@ -72,7 +72,11 @@ def test_a_breach_is_named(line):
 
 def test_a_container_that_says_nothing_breaks_the_rules_that_ask_for_something():
     bare = {"spec": {"containers": [{"name": "main"}], "initContainers": [{"name": "first"}]}}
-    missing = ["allowPrivilegeEscalation is not false", "runAsNonRoot is not true", "seccompProfile None",
-               "capabilities: ALL is not dropped"]  # fmt: skip
+    missing = [
+        "allowPrivilegeEscalation is not false",
+        "runAsNonRoot is not true",
+        "seccompProfile None",
+        "capabilities: ALL is not dropped",
+    ]
     expected = [f"{name}: {line}" for name in ("first", "main") for line in missing]
     assert pod_security.violations(bare) == expected

@@ -62,12 +62,25 @@ def _running(folder):
     def run(name, *arguments):
         subprocess.run([_BINARIES[-1] / name, *arguments], user=owner, check=True, capture_output=True, cwd=folder)
 
-    run("initdb", f"--pgdata={folder}/data", "--username=expressnet", f"--pwfile={folder}/password",
-        "--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "--data-checksums")  # fmt: skip
+    run(
+        "initdb",
+        f"--pgdata={folder}/data",
+        "--username=expressnet",
+        f"--pwfile={folder}/password",
+        "--auth-local=scram-sha-256",
+        "--auth-host=scram-sha-256",
+        "--data-checksums",
+    )
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
     run("pg_ctl", "start", f"--pgdata={folder}/data", "--wait", "-o", options, f"--log={folder}/log")
-    environment = {**os.environ, "PGPASSWORD": PASSWORD, "PGHOST": "127.0.0.1", "PGPORT": str(port),
-                   "PGUSER": "expressnet", "PATH": f"{_BINARIES[-1]}:{os.environ['PATH']}"}  # fmt: skip
+    environment = {
+        **os.environ,
+        "PGPASSWORD": PASSWORD,
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(port),
+        "PGUSER": "expressnet",
+        "PATH": f"{_BINARIES[-1]}:{os.environ['PATH']}",
+    }
     subprocess.run(["createdb", "mlflow"], env=environment, check=True)
     yield port, environment
     run("pg_ctl", "stop", f"--pgdata={folder}/data", "--mode=fast")
@@ -89,8 +102,11 @@ def server(render, postgres, artifacts, tmp_path_factory):
     environment["MLFLOW_SERVER_ALLOWED_HOSTS"] += f",127.0.0.1:{port}"
     command = [str(Path(sys.executable).with_name("mlflow")), *container["command"][1:]]
     command = [part.replace("0.0.0.0", "127.0.0.1").replace("--port=5000", f"--port={port}") for part in command]
-    environment |= {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
-                    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
+    environment |= {
+        "MLFLOW_BACKEND_STORE_URI": uri,
+        "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
@@ -167,11 +183,16 @@ def test_a_backup_restores_the_registry(render, postgres, registered, tmp_path):
     assert done.returncode == 0, done.stderr
     (dump,) = tmp_path.iterdir()  # the old one is gone, and nothing unfinished is left
     subprocess.run(["createdb", "restored"], env=environment, check=True)
-    subprocess.run(["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--dbname=restored", dump],
-                   env=environment, check=True)  # fmt: skip
+    subprocess.run(
+        ["pg_restore", "--clean", "--if-exists", "--no-owner", "--exit-on-error", "--dbname=restored", dump],
+        env=environment,
+        check=True,
+    )
     query = ["psql", "--tuples-only", "--no-align", "--command", "select name, version, run_id from model_versions"]
-    answers = [subprocess.run([*query, "--dbname", name], env=environment, check=True, capture_output=True).stdout
-               for name in ("mlflow", "restored")]  # fmt: skip
+    answers = [
+        subprocess.run([*query, "--dbname", name], env=environment, check=True, capture_output=True).stdout
+        for name in ("mlflow", "restored")
+    ]
     assert answers[0] == answers[1]
     assert answers[0].startswith(b"expressnet-demo|1|")
 

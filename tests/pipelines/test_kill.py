@@ -23,9 +23,14 @@ def _command(out):
 def _kill_in(stage, out, *, whole_group):
     """Starts a run and kills it as soon as it says that it is in `stage`."""
     with subprocess.Popen(
-        _command(out), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        _command(out),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as running:  # fmt: skip
+    ) as running:
         for line in running.stdout:
             if line.startswith(f"{stage} ") and "unchanged" not in line:
                 break

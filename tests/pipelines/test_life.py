@@ -21,8 +21,14 @@ NAME = "expressnet-demo"
 
 
 def _pipelines(*arguments):
-    done = subprocess.run([sys.executable, "-m", "pipelines", *map(str, arguments)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=1800, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -66,8 +72,11 @@ def _require_traced(out, version_name):
     assert set(predictions["sha256"]) <= set(rows["sha256"])
     crops = [storage.read_json(path)["crops_digest"] for path in (out / "crops").glob("*/crops.json")]
     assert provenance["crops_digest"] in crops
-    splits = [path.parent for path in (out / "artifacts").glob("*/split/splits/split.json")
-              if storage.read_json(path)["split_digest"] == provenance["split_digest"]]  # fmt: skip
+    splits = [
+        path.parent
+        for path in (out / "artifacts").glob("*/split/splits/split.json")
+        if storage.read_json(path)["split_digest"] == provenance["split_digest"]
+    ]
     frame = manifest.read(splits[0])
     assert manifest.digest(frame, manifest.SPLIT_COLUMNS) == provenance["split_digest"]
     assert set(predictions["sha256"]) == set(frame["sha256"][frame["split"] == "test"])

@@ -40,9 +40,12 @@ def _fill(payloads, folder, bytes_each=10.0, earlier=(), extension="png", fail_a
     """Fills `folder`/shards; `made` of the result lists what had to be made."""
     make, made = _maker(payloads, extension, fail_after)
     places = shards.fill(
-        folder / shards.FOLDER, set(payloads), make, bytes_each=bytes_each,
+        folder / shards.FOLDER,
+        set(payloads),
+        make,
+        bytes_each=bytes_each,
         earlier=[other / shards.FOLDER for other in earlier],
-    )  # fmt: skip
+    )
     return places, made
 
 

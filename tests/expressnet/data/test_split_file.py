@@ -70,9 +70,13 @@ def test_the_file_says_what_it_is_and_holds_nothing_but_hashes_and_parts(tmp_pat
     report = _split(tmp_path, rows)
     lines = (tmp_path / "out" / split_file.FILE_NAME).read_text().splitlines()
     assert lines[:6] == [
-        "# ExpressNet split, version 1", f"# dataset_digest: {'d' * 64}", "# protocol: honest", "# seed: 52",
-        f"# split_digest: {report['split_digest']}", "sha256,split",
-    ]  # fmt: skip
+        "# ExpressNet split, version 1",
+        f"# dataset_digest: {'d' * 64}",
+        "# protocol: honest",
+        "# seed: 52",
+        f"# split_digest: {report['split_digest']}",
+        "sha256,split",
+    ]
     assert lines[6:] == [f"{key},{part}" for key, part in _parts(tmp_path / "out").items()]
 
 
@@ -186,10 +190,18 @@ def test_where_the_file_lies_is_no_part_of_what_the_split_is(tmp_path, rows, exp
         (lambda lines: [], "is no exported split"),
     ],
     ids=[
-        "no title", "no seed", "other columns", "no rows", "no hash", "no part", "twice", "unsorted", "three fields",
+        "no title",
+        "no seed",
+        "other columns",
+        "no rows",
+        "no hash",
+        "no part",
+        "twice",
+        "unsorted",
+        "three fields",
         "empty",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_exported_split_is_refused_with_the_line(tmp_path, rows, exported, change, message):
     exported.write_text("".join(f"{line}\n" for line in change(exported.read_text().splitlines())))
     with pytest.raises(ValueError, match=message):

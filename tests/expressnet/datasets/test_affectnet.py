@@ -56,8 +56,10 @@ def test_the_csv_wins_over_the_folder_and_it_is_counted(scan, tmp_path):
     source = scan("affectnet8", tmp_path)
     assert {record.uri: record.label for record in source.records}["sad/image0000001.jpg"] == "fear"
     assert _found(source) == {
-        "folder and csv disagree; the csv counts": 1, "missing files": 1, "files without a label": 1,
-    }  # fmt: skip
+        "folder and csv disagree; the csv counts": 1,
+        "missing files": 1,
+        "files without a label": 1,
+    }
 
 
 def test_codes_that_are_no_expression_are_dropped_and_counted(scan, tmp_path):
@@ -69,8 +71,10 @@ def test_codes_that_are_no_expression_are_dropped_and_counted(scan, tmp_path):
     source = scan("affectnet8", tmp_path)
     assert len(source.records) == 13
     assert _found(source) == {
-        "left out: code 8 (none)": 1, "left out: code 9 (uncertain)": 1, "left out: code 10 (no face)": 1,
-    }  # fmt: skip
+        "left out: code 8 (none)": 1,
+        "left out: code 9 (uncertain)": 1,
+        "left out: code 10 (no face)": 1,
+    }
 
 
 def test_a_pickled_annotation_is_refused_and_not_run(scan, tmp_path):

@@ -27,21 +27,33 @@ def _votes(**counts):
 
 
 def test_the_majority_is_the_label_and_the_rest_is_counted_by_reason(scan, write):
-    source = scan("ferplus", write([
-        ("Training", _votes(happiness=7, neutral=3)), ("Training", _votes(contempt=6, anger=4)),
-        ("Training", _votes(unknown=8, fear=2)), ("PublicTest", _votes(NF=10)),
-        ("PublicTest", _votes(sadness=5, fear=5)), ("PrivateTest", _votes()), ("PrivateTest", _votes(fear=9)),
-    ]))  # fmt: skip
+    source = scan(
+        "ferplus",
+        write(
+            [
+                ("Training", _votes(happiness=7, neutral=3)),
+                ("Training", _votes(contempt=6, anger=4)),
+                ("Training", _votes(unknown=8, fear=2)),
+                ("PublicTest", _votes(NF=10)),
+                ("PublicTest", _votes(sadness=5, fear=5)),
+                ("PrivateTest", _votes()),
+                ("PrivateTest", _votes(fear=9)),
+            ]
+        ),
+    )
     assert source.dataset_id == "ferplus@majority"
     assert source.classes == labels.CLASSES_8
     assert [(record.uri, record.label, record.source_split, record.target) for record in source.records] == [
-        ("fer2013.csv row 1", "happy", "train", ()), ("fer2013.csv row 2", "contempt", "train", ()),
+        ("fer2013.csv row 1", "happy", "train", ()),
+        ("fer2013.csv row 2", "contempt", "train", ()),
         ("fer2013.csv row 7", "fear", "test", ()),
-    ]  # fmt: skip
+    ]
     assert {finding.kind: finding.count for finding in source.findings} == {
-        "rows whose most votes are for unknown": 1, "rows whose most votes are for NF": 1,
-        "rows whose most votes are a draw": 1, "rows without a vote": 1,
-    }  # fmt: skip
+        "rows whose most votes are for unknown": 1,
+        "rows whose most votes are for NF": 1,
+        "rows whose most votes are a draw": 1,
+        "rows without a vote": 1,
+    }
 
 
 def test_probabilities_are_the_shares_of_the_eight_classes(scan, write):
@@ -49,8 +61,10 @@ def test_probabilities_are_the_shares_of_the_eight_classes(scan, write):
     source = scan("ferplus", write(rows), label_mode="probability")
     assert source.dataset_id == "ferplus@probability"
     assert dict(zip(source.classes, source.records[0].target, strict=True)) == {
-        **dict.fromkeys(labels.CLASSES_8, 0.0), "happy": 0.75, "neutral": 0.25,
-    }  # fmt: skip
+        **dict.fromkeys(labels.CLASSES_8, 0.0),
+        "happy": 0.75,
+        "neutral": 0.25,
+    }
 
 
 def test_a_table_that_was_sorted_otherwise_is_refused(scan, write):

@@ -41,8 +41,9 @@ def test_the_differences_are_those_of_the_figures(labels):
     errors = [abs(sure - (each == labels).mean()) for sure, each in ((0.8, one), (0.9, other))]
     assert found.calibration_error.value == pytest.approx(errors[1] - errors[0])
     assert (found.only_champion_right, found.only_challenger_right) == (
-        ((one == labels) & (other != labels)).sum(), ((one != labels) & (other == labels)).sum(),
-    )  # fmt: skip
+        ((one == labels) & (other != labels)).sum(),
+        ((one != labels) & (other == labels)).sum(),
+    )
     for difference in (found.macro_f1, found.accuracy, *found.recall, found.calibration_error):
         assert difference.low <= difference.value <= difference.high
 

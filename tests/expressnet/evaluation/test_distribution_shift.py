@@ -29,8 +29,9 @@ def test_the_bins_are_quantiles_of_the_first_sample():
 
 def test_a_category_that_was_never_there_is_an_alarm_of_its_figure_alone():
     same = np.arange(400.0)
-    found = distribution_shift.compare({"class": (_names(400, 0.5, 0.5), _names(200, 0.25, 0.25, 0.5)), "size": (same, same[::2])},
-                           **LIMITS)  # fmt: skip
+    found = distribution_shift.compare(
+        {"class": (_names(400, 0.5, 0.5), _names(200, 0.25, 0.25, 0.5)), "size": (same, same[::2])}, **LIMITS
+    )
     assert [(one.name, one.is_alarm) for one in found] == [("class", True), ("size", False)]
     assert (found[0].num_before, found[0].num_new) == (400, 200)
 

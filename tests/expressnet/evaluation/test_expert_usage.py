@@ -11,9 +11,7 @@ LABELS = np.array([0, 0, 1, 1])
 def _of(gates=GATES, without=None, predicted=LABELS):
     without = np.repeat(LABELS[:, None], gates.shape[1], axis=1) if without is None else without
     settings = config.EvaluateConfig(num_resamples=100)
-    return expert_usage.of(
-        gates, without, predicted, LABELS, np.arange(4), top_k=2, num_classes=2, config=settings
-    )  # fmt: skip
+    return expert_usage.of(gates, without, predicted, LABELS, np.arange(4), top_k=2, num_classes=2, config=settings)
 
 
 def test_usage_by_hand():

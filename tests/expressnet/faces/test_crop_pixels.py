@@ -29,12 +29,6 @@ def test_another_size_is_refused(crops_and_split, tmp_path):
         crop_pixels.load(crops_and_split[0], manifest.read(crops_and_split[0]), 48, tmp_path)
 
 
-def test_bgr_turns_the_channels_round_and_values_lie_in_0_to_1():
-    rgb = np.array([[[[255, 0, 51]]]], dtype=np.uint8)
-    np.testing.assert_allclose(crop_pixels.as_input(rgb, "bgr"), [[[[0.2, 0.0, 1.0]]]])
-    np.testing.assert_allclose(crop_pixels.as_input(rgb, "rgb"), [[[[1.0, 0.0, 0.2]]]])
-
-
 def test_memory_of_a_batch_is_used_again_only_when_nobody_looks_at_it():
     crops = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
     batches = crop_pixels.Batches()

@@ -123,9 +123,20 @@ def _upright(box_xyxy):
         ((1, -4, 3, -2), [[1, 2], [1, 2]]),
         ((1, 6, 3, 8), [[31, 32], [31, 32]]),
     ],
-    ids=["inside", "left", "right", "top", "bottom", "top left", "bottom right",
-         "left of it", "right of it", "above it", "below it"],
-)  # fmt: skip
+    ids=[
+        "inside",
+        "left",
+        "right",
+        "top",
+        "bottom",
+        "top left",
+        "bottom right",
+        "left of it",
+        "right of it",
+        "above it",
+        "below it",
+    ],
+)
 def test_outside_the_image_its_border_goes_on(box_xyxy, expected):
     np.testing.assert_array_equal(alignment.cut(_numbered(), _upright(box_xyxy), 2)[..., 0], expected)
 

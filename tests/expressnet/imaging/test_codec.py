@@ -79,8 +79,11 @@ def test_every_mode_becomes_8_bit_rgb(image, expected):
 
 JPEGS = [
     {"mode": mode, "quality": quality, "subsampling": subsampling, "progressive": progressive}
-    for mode in ("RGB", "L") for quality in (30, 95) for subsampling in (0, 1, 2) for progressive in (False, True)
-]  # fmt: skip
+    for mode in ("RGB", "L")
+    for quality in (30, 95)
+    for subsampling in (0, 1, 2)
+    for progressive in (False, True)
+]
 
 
 @pytest.mark.parametrize("options", JPEGS, ids=str)
@@ -95,9 +98,11 @@ def test_a_stored_jpeg_gives_the_same_pixels(options):
 @pytest.mark.parametrize("image_format", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_stored_images_of_any_kind_give_the_same_pixels(image_format, mode):
     pixels = _noise(9, 11)
-    image = Image.fromarray(pixels[..., 0].astype(np.uint16) * 257) if mode == "I;16" else (
-        Image.fromarray(pixels).convert(mode)
-    )  # fmt: skip
+    image = (
+        Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+        if mode == "I;16"
+        else (Image.fromarray(pixels).convert(mode))
+    )
     try:
         data = _encoded(image, image_format, **LOSSLESS.get(image_format, {}))
     except OSError:
@@ -216,9 +221,19 @@ def test_a_png_gives_back_the_pixels_and_a_gray_one_has_one_channel(pixels):
         (_encoded(Image.new("RGB", (8, 8)), "TIFF", compression="jpeg"), decoders.UNSUPPORTED),
         (b"P5 2 1 1000\n" + bytes(4), decoders.UNSUPPORTED),
     ],
-    ids=["empty", "text", "PDF", "ICO", "PostScript", "plain PGM", "too many pixels", "float TIFF", "JPEG in TIFF",
-         "PGM of 10 bits"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "text",
+        "PDF",
+        "ICO",
+        "PostScript",
+        "plain PGM",
+        "too many pixels",
+        "float TIFF",
+        "JPEG in TIFF",
+        "PGM of 10 bits",
+    ],
+)
 def test_what_is_not_taken_has_a_problem_and_no_size(data, problem):
     assert codec.examine(data) == (codec.Facts("", 0, 0, problem), None)
     assert problem in codec.PROBLEMS
@@ -302,12 +317,17 @@ def test_photographs_of_every_orientation_come_out_upright_and_alike(shared_data
 @pytest.mark.parametrize(
     ("file", "reference"),
     [
-        ("exif_6.jpg", "grace_hopper.jpg"), ("cmyk.jpg", "grace_hopper.jpg"), ("gray_alpha.png", "grace_hopper.jpg"),
-        ("rgb16.png", "grace_hopper.jpg"), ("face48_gray.png", "grace_hopper.jpg"), ("png_named.jpg", "UPPER.JPG"),
-        ("hopper_orientation_7.jpg", "hopper.gif"), ("hopper_16bit.pgm", "hopper_gray.jpg"),
+        ("exif_6.jpg", "grace_hopper.jpg"),
+        ("cmyk.jpg", "grace_hopper.jpg"),
+        ("gray_alpha.png", "grace_hopper.jpg"),
+        ("rgb16.png", "grace_hopper.jpg"),
+        ("face48_gray.png", "grace_hopper.jpg"),
+        ("png_named.jpg", "UPPER.JPG"),
+        ("hopper_orientation_7.jpg", "hopper.gif"),
+        ("hopper_16bit.pgm", "hopper_gray.jpg"),
         ("hopper.webp", "hopper.gif"),
     ],
-)  # fmt: skip
+)
 def test_the_same_picture_in_another_form_has_the_same_pixels(shared_data, file, reference):
     ours, theirs = (codec.decode_rgb((shared_data / "photos" / name).read_bytes()) for name in (file, reference))
     theirs = np.asarray(Image.fromarray(theirs).resize(ours.shape[1::-1], Image.Resampling.BOX))

@@ -45,3 +45,9 @@ def test_an_expert_that_is_switched_off_is_one_whose_gate_can_not_open(model, im
 
 def test_how_many_experts_answer_is_read_from_the_model(model):
     assert model.top_k == {"expression": 2, "cnn": 2}
+
+
+def test_bgr_turns_the_channels_round_and_values_lie_in_0_to_1():
+    rgb = np.array([[[[255, 0, 51]]]], dtype=np.uint8)
+    np.testing.assert_allclose(bundle.as_input(rgb, "bgr"), [[[[0.2, 0.0, 1.0]]]])
+    np.testing.assert_allclose(bundle.as_input(rgb, "rgb"), [[[[1.0, 0.0, 0.2]]]])

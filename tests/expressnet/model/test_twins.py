@@ -117,8 +117,13 @@ def _gradients(model, inputs, upstream):
         outputs = model(inputs, training=False)
         outputs = outputs[0] if isinstance(outputs, (tuple, list)) else outputs
         loss = tf.reduce_sum(outputs * upstream)
-    return outputs, dict(zip((weight.path for weight in model.trainable_weights),
-                             tape.gradient(loss, model.trainable_weights), strict=True))  # fmt: skip
+    return outputs, dict(
+        zip(
+            (weight.path for weight in model.trainable_weights),
+            tape.gradient(loss, model.trainable_weights),
+            strict=True,
+        )
+    )
 
 
 @pytest.mark.parametrize("part", PARTS)

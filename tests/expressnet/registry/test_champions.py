@@ -84,8 +84,12 @@ def champions(tmp_path):
 def test_an_entry_says_who_what_when_instead_of_whom_and_on_which_evidence(champions, tmp_path):
     entry = champions.entries()[1]
     assert (entry["number"], entry["action"], entry["champion"], entry["before"], entry["evidence"]) == (
-        2, "promoted", {"version": "b"}, "a", {"gain": 0.1},
-    )  # fmt: skip
+        2,
+        "promoted",
+        {"version": "b"},
+        "a",
+        {"gain": 0.1},
+    )
     assert entry["by"]["user"]
     assert entry["at"] <= champions.entries()[2]["at"]
     assert entry["previous"] == storage.json_digest(champions.entries()[0])
@@ -149,8 +153,13 @@ def _shorten(folder):
 def _shorten_with_the_pointer(folder):
     two = json.loads((folder / "history/000002.json").read_text())
     _shorten(folder)
-    pointer = {**two["champion"], "promoted_at": two["at"], "previous": two["before"], "entry": 2,
-               "entry_sha256": storage.json_digest(two)}  # fmt: skip
+    pointer = {
+        **two["champion"],
+        "promoted_at": two["at"],
+        "previous": two["before"],
+        "entry": 2,
+        "entry_sha256": storage.json_digest(two),
+    }
     storage.write_json(folder / "champion.json", pointer)
 
 

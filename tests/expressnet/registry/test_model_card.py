@@ -15,8 +15,12 @@ def facts(trained, evaluated):
 
 def _card(facts, **changed):
     evaluation, provenance = facts
-    return model_card.markdown("expressnet-folder 20260101-00000000", evaluation, {**provenance, **changed},
-                         {"dataset_digest": "d" * 64, "lock_digest": ""})  # fmt: skip
+    return model_card.markdown(
+        "expressnet-folder 20260101-00000000",
+        evaluation,
+        {**provenance, **changed},
+        {"dataset_digest": "d" * 64, "lock_digest": ""},
+    )
 
 
 def test_it_has_all_that_a_reader_must_know(facts):
@@ -50,8 +54,11 @@ def test_what_a_set_of_facts_lacks_is_named(facts):
     del evaluation["metrics"]["macro_f1"]["low"]
     evaluation["num_test"] = 0
     assert model_card.missing(evaluation, provenance) == [
-        "licence", "whether the faces are of real people", "test images", "macro f1",
-    ]  # fmt: skip
+        "licence",
+        "whether the faces are of real people",
+        "test images",
+        "macro f1",
+    ]
     assert "figures" in model_card.missing({}, {})
 
 

@@ -9,11 +9,17 @@ from expressnet.registry import promotion_gate
 
 CLASSES = ("happy", "sad")
 BETTER = Comparison(
-    num_rows=3000, num_groups=500, macro_f1=Difference(0.03, 0.01, 0.05), accuracy=Difference(0.03, 0.01, 0.05),
+    num_rows=3000,
+    num_groups=500,
+    macro_f1=Difference(0.03, 0.01, 0.05),
+    accuracy=Difference(0.03, 0.01, 0.05),
     recall=(Difference(0.05, 0.02, 0.08), Difference(0.01, -0.02, 0.04)),
-    calibration_error=Difference(0.0, -0.01, 0.01), only_champion_right=100, only_challenger_right=190,
-    mcnemar_p=1e-7, visible_gain=0.021,
-)  # fmt: skip
+    calibration_error=Difference(0.0, -0.01, 0.01),
+    only_champion_right=100,
+    only_challenger_right=190,
+    mcnemar_p=1e-7,
+    visible_gain=0.021,
+)
 
 
 def _decide(config=None, **changed):

@@ -99,8 +99,10 @@ def two_champions(registered, trained, evaluated, tmp_path):
     other = _changed_copy(evaluated[0], tmp_path / "evaluation", "evaluation.json", model_digest="e" * 64)
     second = _register(workspace, trained[0], other)
     models = registry.Registry(workspace)
-    record = {**models.champion(first["model_name"]), **{name: second[name] for name in
-              ("version", "number", "run_id", "model_digest", "files_digest")}}  # fmt: skip
+    record = {
+        **models.champion(first["model_name"]),
+        **{name: second[name] for name in ("version", "number", "run_id", "model_digest", "files_digest")},
+    }
     record = {name: value for name, value in record.items() if name not in ("entry", "entry_sha256")}
     champions = models.champions(first["model_name"])
     champions.swap(expected=champions.current(), new=record, action="promoted", evidence={})
@@ -141,9 +143,14 @@ def test_the_same_model_again_is_a_no_op(registered, trained, evaluated):
 def test_what_a_killed_call_left_is_removed_by_the_next(workspace, client, trained, evaluated):
     with pytest.raises((MlflowException, TypeError), match="no number|must be real number"):
         registry.Registry(workspace).register(
-            "expressnet-folder", "20260101-00000000", trained[1]["model_digest"], {"model": trained[0]},
-            params={}, metrics={"accuracy": "no number"}, tags={},
-        )  # fmt: skip
+            "expressnet-folder",
+            "20260101-00000000",
+            trained[1]["model_digest"],
+            {"model": trained[0]},
+            params={},
+            metrics={"accuracy": "no number"},
+            tags={},
+        )
     experiment = client.get_experiment_by_name("expressnet").experiment_id
     assert len(client.search_runs([experiment])) == 1
     report = _register(workspace, trained[0], evaluated[0])
@@ -244,8 +251,10 @@ def test_a_rollback_goes_to_the_replaced_one_and_is_recorded(two_champions, clie
         rollback.run(workspace, " ")
     pointer = rollback.run(workspace, "blinks")
     assert (pointer["version"], pointer["previous"], pointer["reason"]) == (
-        first["version"], second["version"], "blinks",
-    )  # fmt: skip
+        first["version"],
+        second["version"],
+        "blinks",
+    )
     champions = registry.Registry(workspace).champions(first["model_name"])
     assert [entry["action"] for entry in champions.entries()] == ["promoted", "promoted", "rolled back"]
     assert champions.problems() == []
@@ -314,8 +323,9 @@ def test_an_incomplete_card_is_not_promoted(workspace, trained, evaluated):
     report = _register(workspace, model_dir, evaluated[0])
     decision = _promote(workspace, report["version"])
     assert (decision["promoted"], decision["reason"]) == (
-        False, "the model card is incomplete, it lacks licence",
-    )  # fmt: skip
+        False,
+        "the model card is incomplete, it lacks licence",
+    )
 
 
 # What lies in files is the same for every backend.
@@ -355,8 +365,15 @@ def test_a_database_that_was_left_half_made_is_made_anew(tmp_path):
 
 
 def test_two_processes_may_open_a_new_registry_at_once(tmp_path):
-    command = [sys.executable, "-W", "ignore", "-c", "import sys; from expressnet.registry.registry import Registry; "
-               "Registry(sys.argv[1]).find('expressnet-demo', '0' * 64)", str(tmp_path)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        "import sys; from expressnet.registry.registry import Registry; "
+        "Registry(sys.argv[1]).find('expressnet-demo', '0' * 64)",
+        str(tmp_path),
+    ]
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
 

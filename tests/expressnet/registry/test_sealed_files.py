@@ -14,8 +14,9 @@ def folder(tmp_path):
 
 
 def test_every_file_is_listed_with_its_hash(folder):
-    assert folder[1] == {f"model/{name}": storage.bytes_sha256(name.encode())
-                         for name in ("a.bin", "sub/b.bin", "sub/c.bin")}  # fmt: skip
+    assert folder[1] == {
+        f"model/{name}": storage.bytes_sha256(name.encode()) for name in ("a.bin", "sub/b.bin", "sub/c.bin")
+    }
 
 
 def test_what_nobody_touched_is_whole(folder):

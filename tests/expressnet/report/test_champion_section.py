@@ -24,17 +24,21 @@ def _with_accuracy(evaluated, value):
 
 
 def test_stored_figures_on_the_same_test_images_are_subtracted(own):
-    told = champion_section.tell(
-        _with_accuracy(own, 0.75), CHAMPION, _with_accuracy(own, 0.5), DECISION, NOW
-    )  # fmt: skip
+    told = champion_section.tell(_with_accuracy(own, 0.75), CHAMPION, _with_accuracy(own, 0.5), DECISION, NOW)
     assert f"On {NOW} 20260101-00000000 was champion, since {CHAMPION['promoted_at']}. Not promoted: no proof." in told
     assert "0.750 (0.650 to 0.850)</td><td>0.500 (0.400 to 0.600)</td><td>+0.250 (no interval)" in told
     assert "Like with like: both were measured on the same frozen test images (210, digest" in told
 
 
 def test_the_paired_difference_is_shown_where_the_champion_predicted_anew(own):
-    gains = {"gain_value": 0.1, "gain_low": -0.02, "gain_high": 0.2, "accuracy_gain_value": 0.3,
-             "accuracy_gain_low": 0.2, "accuracy_gain_high": 0.4}  # fmt: skip
+    gains = {
+        "gain_value": 0.1,
+        "gain_low": -0.02,
+        "gain_high": 0.2,
+        "accuracy_gain_value": 0.3,
+        "accuracy_gain_low": 0.2,
+        "accuracy_gain_high": 0.4,
+    }
     told = champion_section.tell(own, CHAMPION, _evaluated(280), DECISION | gains, NOW)
     assert "+0.100 (-0.020 to +0.200)" in told
     assert "+0.300 (+0.200 to +0.400)" in told

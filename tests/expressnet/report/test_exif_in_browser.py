@@ -60,9 +60,11 @@ def pages(album, trained, champion, tmp_path_factory):
     workspace = shutil.copytree(champion[0], out / "out", ignore=shutil.ignore_patterns("mlartifacts", "predictions"))
     predicted = predict.run(str(album), str(workspace), config.PredictConfig(num_workers=1, gallery=True))
     return {
-        "validate": out / "validation" / "report.html", "crop": Path(faces) / "report.html",
-        "evaluate": out / "evaluation" / "report.html", "predict": Path(predicted["gallery_path"]),
-    }  # fmt: skip
+        "validate": out / "validation" / "report.html",
+        "crop": Path(faces) / "report.html",
+        "evaluate": out / "evaluation" / "report.html",
+        "predict": Path(predicted["gallery_path"]),
+    }
 
 
 def test_the_photographs_do_carry_the_payloads(album):

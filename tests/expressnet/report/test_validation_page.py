@@ -19,9 +19,14 @@ def _of(*parts):
 
 
 def test_readable_images_are_counted_in_parts_as_in_one():
-    rows = _rows(label=["happy", "sad", "sad", "sad"], source_split=["train", "test", "test", "none"],
-                 brightness=[0.0, 8.0, 255.0, 7.9], width=[32, 8, 60_000, 32], height=[32, 8, 60_000, 31],
-                 problem=["", "", "", "damaged image"])  # fmt: skip
+    rows = _rows(
+        label=["happy", "sad", "sad", "sad"],
+        source_split=["train", "test", "test", "none"],
+        brightness=[0.0, 8.0, 255.0, 7.9],
+        width=[32, 8, 60_000, 32],
+        height=[32, 8, 60_000, 31],
+        problem=["", "", "", "damaged image"],
+    )
     whole, parts = _of(rows), _of(rows[:1], rows[1:3], rows[3:])
     assert whole.by_class(["happy", "sad"]).to_dict() == {
         "test": {"happy": 0, "sad": 2},

@@ -124,9 +124,13 @@ def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     assert info["dataset"] == storage.read_json(Path(portraits) / ingest.INFO_FILE)
     assert info["face_rate_by_class"] == {"happy": 1.0, "neutral": 0.0}
     assert info["config"] == {
-        "mode": "aligned", "size_px": SIZE_PX, "margin": 0.1, "detector": "auto", "min_score": 0.5,
+        "mode": "aligned",
+        "size_px": SIZE_PX,
+        "margin": 0.1,
+        "detector": "auto",
+        "min_score": 0.5,
         "face_choice": "largest",
-    }  # fmt: skip
+    }
 
 
 def test_the_page_shows_rates_by_class_and_how_far_both_models_agree(cropped):
@@ -164,10 +168,16 @@ def test_the_page_says_why_it_shows_no_crops(portraits, tmp_path, capsys):
 
 
 def test_the_mode_of_a_run_is_that_of_its_protocol_unless_it_says_otherwise():
-    modes = [CropConfig.of_run(mode=mode, protocol=protocol).mode for mode, protocol in (
-        ("auto", "honest"), ("auto", "paper"), ("aligned", "paper"), ("paper", "honest"),
-        ("whole", "honest"),
-    )]  # fmt: skip
+    modes = [
+        CropConfig.of_run(mode=mode, protocol=protocol).mode
+        for mode, protocol in (
+            ("auto", "honest"),
+            ("auto", "paper"),
+            ("aligned", "paper"),
+            ("paper", "honest"),
+            ("whole", "honest"),
+        )
+    ]
     assert modes == ["aligned", "paper", "aligned", "paper", "whole"]
 
 

@@ -15,9 +15,16 @@ from expressnet.runtime import code_version, storage
 from expressnet.stages import decide, promote, register
 
 OPTIONS = {
-    "preset": "tiny", "protocol": "honest", "seed": 52, "crop_mode": "auto", "margin": 0.1, "detector": "auto",
-    "split_file": "", "split_file_digest": "", "epochs": 3,
-}  # fmt: skip
+    "preset": "tiny",
+    "protocol": "honest",
+    "seed": 52,
+    "crop_mode": "auto",
+    "margin": 0.1,
+    "detector": "auto",
+    "split_file": "",
+    "split_file_digest": "",
+    "epochs": 3,
+}
 NUM_IMAGES = 1000
 NUM_TESTED = 210
 
@@ -25,8 +32,9 @@ NUM_TESTED = 210
 def _rows(count, first=0):
     numbers = np.arange(first, first + count)
     sha256s = [storage.bytes_sha256(str(number).encode()) for number in numbers]
-    return pd.DataFrame({"sha256": sha256s, "label": [made_models.CLASSES[number % 7] for number in numbers],
-                         "source_split": "none"})  # fmt: skip
+    return pd.DataFrame(
+        {"sha256": sha256s, "label": [made_models.CLASSES[number % 7] for number in numbers], "source_split": "none"}
+    )
 
 
 def _write_data(store, rows, digest="d" * 64, **changes):
@@ -46,15 +54,21 @@ def workspace(tmp_path_factory):
     settings = decide.Settings.of_run(**OPTIONS).plain()
     model_dir, evaluation_dir = made_models.write(tmp_path / "made")
     provenance = storage.read_json(model_dir / "provenance.json") | {
-        "dataset_digest": "d" * 64, "config": settings["train"], "split_config": settings["split"],
+        "dataset_digest": "d" * 64,
+        "config": settings["train"],
+        "split_config": settings["split"],
         "code_digest": code_version.digest("stages.train"),
-        "earlier_code_digests": {"crop": code_version.digest("faces.crop_shards"), "split": code_version.digest("stages.split")},
-    }  # fmt: skip
+        "earlier_code_digests": {
+            "crop": code_version.digest("faces.crop_shards"),
+            "split": code_version.digest("stages.split"),
+        },
+    }
     storage.write_json(model_dir / "provenance.json", provenance)
     storage.write_json(model_dir / "preprocess.json", {"crop": settings["crop"]})
     registration = register.run(str(model_dir), str(evaluation_dir), str(tmp_path / "registration"), str(tmp_path))
-    promoted = promote.run(registration["version"], "", str(tmp_path / "promotion"), str(tmp_path),
-                           PromoteConfig(intended_use="a test"))  # fmt: skip
+    promoted = promote.run(
+        registration["version"], "", str(tmp_path / "promotion"), str(tmp_path), PromoteConfig(intended_use="a test")
+    )
     assert promoted["promoted"]
     _write_data(tmp_path / "datasets", _rows(NUM_IMAGES))
     return tmp_path
@@ -104,9 +118,15 @@ def test_other_code_is_a_reason_and_its_stage_is_named(workspace, monkeypatch):
 
 @pytest.mark.parametrize(
     ("num_new", "config", "retrain"),
-    [(10, {}, False), (10, {"min_new": 10}, True), (49, {}, False), (50, {}, True), (50, {"min_new": 51}, False),
-     (0, {"min_new": 0}, True)],
-)  # fmt: skip
+    [
+        (10, {}, False),
+        (10, {"min_new": 10}, True),
+        (49, {}, False),
+        (50, {}, True),
+        (50, {"min_new": 51}, False),
+        (0, {"min_new": 0}, True),
+    ],
+)
 def test_few_new_images_are_a_reason_only_if_asked(workspace, tmp_path, num_new, config, retrain):
     data = _write_data(tmp_path / "now", _rows(NUM_IMAGES + num_new), digest="e" * 64)
     report = _decide(workspace, data, **config)

@@ -55,11 +55,31 @@ def _write_faces(folder, rows, **dataset):
     """Writes the output of crop for these rows."""
     folder.mkdir()
     filled = rows.assign(
-        source_uri=rows["sha256"], generation="", given_box_xyxy=[()] * len(rows), target=[()] * len(rows),
-        attributes="", copies=1, bytes=1, format="PNG", width=1, height=1, problem="", shard="0.tar", offset=512,
-        size=1, face_found=True, num_faces=1, score=1.0, box_xyxy=[[0, 0, 1, 1]] * len(rows), angle_deg=0.0,
-        face_width=1.0, yaw=0.0, brightness=100.0, contrast=20.0, sharpness=5.0,
-    )  # fmt: skip
+        source_uri=rows["sha256"],
+        generation="",
+        given_box_xyxy=[()] * len(rows),
+        target=[()] * len(rows),
+        attributes="",
+        copies=1,
+        bytes=1,
+        format="PNG",
+        width=1,
+        height=1,
+        problem="",
+        shard="0.tar",
+        offset=512,
+        size=1,
+        face_found=True,
+        num_faces=1,
+        score=1.0,
+        box_xyxy=[[0, 0, 1, 1]] * len(rows),
+        angle_deg=0.0,
+        face_width=1.0,
+        yaw=0.0,
+        brightness=100.0,
+        contrast=20.0,
+        sharpness=5.0,
+    )
     manifest.write(filled, folder, manifest.CROPPED)
     num_subjects = int(rows["subject"].nunique())
     dataset = {"num_subjects": num_subjects, "dataset_digest": "d" * 64, "num_forgotten": 0, **dataset}

@@ -2,18 +2,18 @@ import json
 
 import pytest
 
-from expressnet.runtime import console
+from expressnet.runtime import journal
 from expressnet.stages import summary
 
 
 @pytest.fixture
 def run_dir(tmp_path, monkeypatch):
-    monkeypatch.setenv(console.RUN_DIR_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(journal.RUN_DIR_VARIABLE, str(tmp_path))
     return tmp_path
 
 
 def test_a_failure_is_told_with_its_stage_and_reason(run_dir):
-    with pytest.raises(ValueError, match="no faces"), console.stage("crop", "Cutting"):
+    with pytest.raises(ValueError, match="no faces"), journal.stage("crop", "Cutting"):
         raise ValueError("no faces | at all")
     found = summary.run(str(run_dir / "view.md"), "FAILED", "exit code 1")
     assert (found["failed_stage"], found["error"]) == ("crop", "no faces | at all")
@@ -22,7 +22,7 @@ def test_a_failure_is_told_with_its_stage_and_reason(run_dir):
 
 
 def test_without_a_journal_the_orchestrators_word_stands(tmp_path, monkeypatch):
-    monkeypatch.delenv(console.RUN_DIR_VARIABLE, raising=False)
+    monkeypatch.delenv(journal.RUN_DIR_VARIABLE, raising=False)
     found = summary.run(str(tmp_path / "view.md"), "FAILED", "the pod vanished")
     assert found["error"] == "the pod vanished"
     assert "# Run failed" in (tmp_path / "view.md").read_text()
@@ -36,11 +36,11 @@ def test_the_prohibition_is_part_of_every_summary(run_dir):
 def test_parts_of_a_stage_are_one_line_and_one_that_failed_is_the_stages_failure(run_dir):
     for part in (2, 0, 1):
         if part == 1:
-            with pytest.raises(ValueError, match="no disk"), console.stage("cut", "Cutting", part=part):
+            with pytest.raises(ValueError, match="no disk"), journal.stage("cut", "Cutting", part=part):
                 raise ValueError("no disk")
         else:
-            with console.stage("cut", "Cutting", part=part) as journal:
-                journal["num_photos"] = 10
+            with journal.stage("cut", "Cutting", part=part) as entry:
+                entry["num_photos"] = 10
     found = summary.run(str(run_dir / "view.md"), "FAILED", "exit code 1")
     assert found["failed_stage"] == "cut"
     assert found["error"] == "1 of 3 parts failed; cut-001: no disk"
@@ -48,9 +48,9 @@ def test_parts_of_a_stage_are_one_line_and_one_that_failed_is_the_stages_failure
 
 
 def test_a_part_that_succeeded_at_its_second_attempt_did_not_fail(run_dir):
-    with pytest.raises(ValueError, match="no disk"), console.stage("cut", "Cutting", part=12):
+    with pytest.raises(ValueError, match="no disk"), journal.stage("cut", "Cutting", part=12):
         raise ValueError("no disk")
-    with console.stage("cut", "Cutting", part=12):
+    with journal.stage("cut", "Cutting", part=12):
         pass
     found = summary.run(str(run_dir / "view.md"), "SUCCEEDED", "")
     assert (found["failed_stage"], found["stages"]["cut"]["num_parts"]) == ("", 1)
@@ -70,14 +70,17 @@ def test_a_stage_of_the_graph_that_left_no_entry_is_said_to_be_what_can_be_known
     run_dir, monkeypatch, state, retrain, expected
 ):
     monkeypatch.setenv(summary.STAGES_VARIABLE, "decide,ingest,summary,train,validate")
-    with console.stage("decide", "Comparing") as journal:
-        journal.update(retrain=retrain, reason="")
+    with journal.stage("decide", "Comparing") as entry:
+        entry.update(retrain=retrain, reason="")
     assert _outcomes(run_dir, state) == {
-        "decide": "succeeded", "ingest": expected, "validate": expected, "train": expected,
-    }  # fmt: skip
+        "decide": "succeeded",
+        "ingest": expected,
+        "validate": expected,
+        "train": expected,
+    }
 
 
 def test_a_run_without_a_word_about_its_graph_names_what_left_an_entry_only(run_dir):
-    with console.stage("crop", "Cutting"):
+    with journal.stage("crop", "Cutting"):
         pass
     assert _outcomes(run_dir, "SUCCEEDED") == {"crop": "succeeded"}

@@ -44,9 +44,14 @@ def _wait(running, happened):
 def test_the_model_folder_holds_all_that_a_consumer_needs(trained):
     folder, report = trained
     assert {path.name for path in folder.iterdir()} == {
-        "model.keras", "weights.safetensors", "preprocess.json", "classes.json", "provenance.json", "history.csv",
+        "model.keras",
+        "weights.safetensors",
+        "preprocess.json",
+        "classes.json",
+        "provenance.json",
+        "history.csv",
         "tensorboard",
-    }  # fmt: skip
+    }
     assert json.loads((folder / "classes.json").read_text()) == ["anger", "happy", "sad"]
     assert json.loads((folder / "preprocess.json").read_text())["size_px"] == 32
     provenance = json.loads((folder / "provenance.json").read_text())
@@ -241,9 +246,13 @@ train.run(*sys.argv[1:-2], settings)
 def _train_on(count, crops_and_split, folder, **changes):
     command = [sys.executable, "-c", _TRAIN_ON_DEVICES, *crops_and_split, str(folder / "model"), str(folder / "work")]
     return subprocess.run(
-        [*command, str(count), json.dumps(changes)], env=_ENVIRONMENT, capture_output=True, text=True, check=True,
+        [*command, str(count), json.dumps(changes)],
+        env=_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
         timeout=600,
-    )  # fmt: skip
+    )
 
 
 def _with_a_rare_class(crops_and_split, folder):
@@ -287,5 +296,6 @@ def test_xla_trains_the_same_network(crops_and_split, tmp_path):
 def test_a_batch_that_cannot_be_divided_equally_is_refused(crops_and_split, tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda: ["CPU:0", "CPU:1", "CPU:2"])
     with pytest.raises(ValueError, match="batch_size must be divisible by the number of devices, 3; got 16"):
-        train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"),
-                  config.recipe("tiny", seed=1, epochs=1))  # fmt: skip
+        train.run(
+            *crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), config.recipe("tiny", seed=1, epochs=1)
+        )

@@ -41,8 +41,11 @@ def test_clean_data_pass_and_leave_the_checks_and_a_page(tmp_path, clean):
     result = storage.read_json(tmp_path / "out" / validate.RESULT_FILE)
     num_checks = len(result["checks"])
     assert report == {
-        "num_checks": num_checks, "num_failed": 0, "num_warnings": 0, "dataset_digest": clean.name,
-    }  # fmt: skip
+        "num_checks": num_checks,
+        "num_failed": 0,
+        "num_warnings": 0,
+        "dataset_digest": clean.name,
+    }
     assert result["dataset_digest"] == clean.name
     assert num_checks >= 20
     assert {one["result"] for one in result["checks"]} == {"passed"}
@@ -70,9 +73,20 @@ def test_clean_data_pass_and_leave_the_checks_and_a_page(tmp_path, clean):
         (clean_rows().iloc[:9], "examples_per_class", r"1 against it: happy \(4\)"),
         (_with("label", "sad", range(20)), "examples_per_class", r"1 against it: happy \(0\)"),
     ],
-    ids=["narrow", "tall", "large", "unknown class", "unknown split", "unreadable", "twice", "no sha256",
-         "many culprits", "too few", "a class without any"],
-)  # fmt: skip
+    ids=[
+        "narrow",
+        "tall",
+        "large",
+        "unknown class",
+        "unknown split",
+        "unreadable",
+        "twice",
+        "no sha256",
+        "many culprits",
+        "too few",
+        "a class without any",
+    ],
+)
 def test_what_is_wrong_is_named_with_its_culprits_and_nothing_else_is(rows, title, finding):
     failed = _failed(rows)
     assert list(failed) == [title]

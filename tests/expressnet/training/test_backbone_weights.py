@@ -35,8 +35,9 @@ def _arrays(backbone):
         _published(layer.name): {
             weight.name: chance.uniform(0.1, 1, weight.shape).astype(np.float32) for weight in layer.weights
         }
-        for layer in backbone.layers if layer.weights
-    }  # fmt: skip
+        for layer in backbone.layers
+        if layer.weights
+    }
 
 
 def _write(path, layers, root=""):
@@ -101,9 +102,12 @@ def test_imagenet_weights_compute_what_keras_computes(backbone, tmp_path):
     assert origin.startswith("ImageNet weights (keras.applications ResNet50), adapted, sha256 ")
     maps = chance.uniform(size=(2, 5, 5, 64)).astype(np.float32)
     theirs = keras.Sequential(
-        [keras.Input((5, 5, 64)), keras.layers.Conv2D(64, 3, padding="same"),
-         keras.layers.BatchNormalization(epsilon=1.001e-5)]
-    )  # fmt: skip
+        [
+            keras.Input((5, 5, 64)),
+            keras.layers.Conv2D(64, 3, padding="same"),
+            keras.layers.BatchNormalization(epsilon=1.001e-5),
+        ]
+    )
     unit = {**layers["conv2_block1_2_conv"], **layers["conv2_block1_2_bn"]}
     theirs.set_weights([unit[name] for name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance")])
     ours = backbone.get_layer("conv2_1_3x3_bn")(backbone.get_layer("conv2_1_3x3")(maps))
@@ -132,9 +136,10 @@ def test_one_message_lists_what_is_missing_extra_and_of_another_shape(backbone, 
     with pytest.raises(ValueError, match="does not fit the backbone") as error:
         _load(backbone, _write(tmp_path / "wrong.h5", layers))
     for part in (
-        "2 missing (conv3_1_3x3/kernel, conv3_1_3x3_bn/beta)", "1 extra (classifier/kernel)",
+        "2 missing (conv3_1_3x3/kernel, conv3_1_3x3_bn/beta)",
+        "1 extra (classifier/kernel)",
         "1 of another shape (conv1_7x7_s2/kernel (7, 7, 1, 64) instead of (7, 7, 3, 64))",
-    ):  # fmt: skip
+    ):
         assert part in str(error.value)
     np.testing.assert_array_equal(backbone.get_weights()[0], before)
 
@@ -277,14 +282,26 @@ def test_a_training_begins_at_the_weights_of_the_file_and_names_them(
     backbone, published, crops_and_split, tmp_path, monkeypatch
 ):
     path, layers = published
-    wide = {name: getattr(presets.PAPER, name) for name in (
-        "stem_filters", "stem_kernel", "stem_stride", "stem_pool", "stage_filters", "stage_blocks", "bottleneck"
-    )}  # fmt: skip
+    wide = {
+        name: getattr(presets.PAPER, name)
+        for name in (
+            "stem_filters",
+            "stem_kernel",
+            "stem_stride",
+            "stem_pool",
+            "stage_filters",
+            "stage_blocks",
+            "bottleneck",
+        )
+    }
     monkeypatch.setitem(presets.PRESETS, "tiny", dataclasses.replace(presets.TINY, **wide))
     settings = dataclasses.replace(
-        config.recipe("tiny", seed=1, epochs=1), learning_rate=1e-20, warmup_epochs=0.0,
-        backbone_weights=str(path), backbone_sha256=storage.file_sha256(path),
-    )  # fmt: skip
+        config.recipe("tiny", seed=1, epochs=1),
+        learning_rate=1e-20,
+        warmup_epochs=0.0,
+        backbone_weights=str(path),
+        backbone_sha256=storage.file_sha256(path),
+    )
     train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
     provenance = storage.read_json(tmp_path / "model/provenance.json")
     assert provenance["backbone_weights"].startswith("VGGFace2 weights (non-commercial research only), sha256 ")

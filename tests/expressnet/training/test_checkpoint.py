@@ -29,8 +29,16 @@ def _fill(model, value):
 
 
 def _state(step):
-    return State(epoch=1, step=step, running={"loss": 0.1 + step}, history=[{"loss": 1 / 3, "epoch": 1}], best_epoch=1,
-                 best_score=0.5, best_weights=[np.full(2, step, np.float32)], metrics=[np.float32(step)])  # fmt: skip
+    return State(
+        epoch=1,
+        step=step,
+        running={"loss": 0.1 + step},
+        history=[{"loss": 1 / 3, "epoch": 1}],
+        best_epoch=1,
+        best_score=0.5,
+        best_weights=[np.full(2, step, np.float32)],
+        metrics=[np.float32(step)],
+    )
 
 
 @pytest.fixture

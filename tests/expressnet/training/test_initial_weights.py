@@ -40,8 +40,9 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(trained, num_classes, 
 
 def test_a_training_from_them_says_so_and_is_another_than_one_from_scratch(trained, crops_and_split, tmp_path):
     folder, earlier = trained
-    settings = config.recipe("tiny", seed=1, epochs=1, initial_weights=str(folder / bundle.WEIGHTS_FILE),
-                             initial_sha256=_sha256(folder))  # fmt: skip
+    settings = config.recipe(
+        "tiny", seed=1, epochs=1, initial_weights=str(folder / bundle.WEIGHTS_FILE), initial_sha256=_sha256(folder)
+    )
     report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
     provenance = storage.read_json(tmp_path / "model/provenance.json")
     assert provenance["backbone_weights"].startswith("all weights of an earlier model, sha256 " + _sha256(folder))

@@ -32,8 +32,13 @@ def champion(workspace):
 def test_champion_says_who_for_what_and_why(workspace, champion, capsys):
     assert main(["champion", "--out", str(workspace)]) == 0
     said = capsys.readouterr().out
-    for text in (f"{NAME} {champion['version']}", champion["promoted_at"], "the first model of its name becomes",
-                 "counting smiles", "nobody"):  # fmt: skip
+    for text in (
+        f"{NAME} {champion['version']}",
+        champion["promoted_at"],
+        "the first model of its name becomes",
+        "counting smiles",
+        "nobody",
+    ):
         assert text in said
 
 

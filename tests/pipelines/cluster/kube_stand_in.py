@@ -37,11 +37,18 @@ def running(kubeconfig):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     name = {"name": "here"}
-    kubeconfig.write_text(yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": "here",
-        "clusters": [{**name, "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "contexts": [{**name, "context": {"cluster": "here", "user": "here"}}], "users": [{**name, "user": {}}],
-    }))  # fmt: skip
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "clusters": [{**name, "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+                "contexts": [{**name, "context": {"cluster": "here", "user": "here"}}],
+                "users": [{**name, "user": {}}],
+            }
+        )
+    )
     try:
         yield cluster
     finally:

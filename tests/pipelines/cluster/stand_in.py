@@ -55,9 +55,13 @@ def task(name, state, *, started=0, minutes=1.0, reused=False):
     end = start + datetime.timedelta(minutes=minutes) if state not in ("RUNNING", "PENDING") else None
     pod = f"pod-{name}"
     executor = api.V2beta1PipelineTaskDetail(
-        task_id=pod, display_name="executor", pod_name=pod, state="SKIPPED" if reused else state, start_time=start,
+        task_id=pod,
+        display_name="executor",
+        pod_name=pod,
+        state="SKIPPED" if reused else state,
+        start_time=start,
         end_time=end,
-    )  # fmt: skip
+    )
     child = api.PipelineTaskDetailChildTask(pod_name=pod)
     own = api.V2beta1PipelineTaskDetail(
         task_id=f"task-{name}", display_name=name, state=state, start_time=start, end_time=end, child_tasks=[child]

@@ -91,8 +91,14 @@ def _key_file(path, token_uri):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    info = {"type": "service_account", "client_email": "ci@example.test", "token_uri": token_uri,
-            "private_key": key.decode(), "private_key_id": "1", "project_id": "p"}  # fmt: skip
+    info = {
+        "type": "service_account",
+        "client_email": "ci@example.test",
+        "token_uri": token_uri,
+        "private_key": key.decode(),
+        "private_key_id": "1",
+        "project_id": "p",
+    }
     path.write_text(json.dumps(info))
 
 
@@ -133,8 +139,10 @@ def _kubectl(folder, script, monkeypatch):
 
 def test_a_port_forward_lives_as_long_as_the_connection(endpoint, tmp_path, monkeypatch):
     port = endpoint.url.rpartition(":")[2]
-    script = f'echo "$@" > {tmp_path}/asked; echo $$ > {tmp_path}/pid; ' \
-             f'echo "Forwarding from 127.0.0.1:{port} -> 8888"; exec sleep 60'  # fmt: skip
+    script = (
+        f'echo "$@" > {tmp_path}/asked; echo $$ > {tmp_path}/pid; '
+        f'echo "Forwarding from 127.0.0.1:{port} -> 8888"; exec sleep 60'
+    )
     _kubectl(tmp_path / "bin", script, monkeypatch)
     assert _health() == "2.17.0"
     assert (tmp_path / "asked").read_text() == "--namespace kubeflow port-forward service/ml-pipeline :8888\n"

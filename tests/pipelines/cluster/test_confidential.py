@@ -60,8 +60,16 @@ def test_a_parameter_that_looks_like_a_secret_is_refused_without_repeating_it(mo
 
 def test_usual_parameters_pass(monkeypatch):
     monkeypatch.setenv("SOME_TOKEN", "true")
-    confidential.refuse({"data_uri": "gs://bucket/a-b_c", "seed": 52, "pictures": True, "severities": "copies=off",
-                         "backbone_sha256": "0" * 64, "intended_use": "courses, at universities"})  # fmt: skip
+    confidential.refuse(
+        {
+            "data_uri": "gs://bucket/a-b_c",
+            "seed": 52,
+            "pictures": True,
+            "severities": "copies=off",
+            "backbone_sha256": "0" * 64,
+            "intended_use": "courses, at universities",
+        }
+    )
 
 
 def test_a_submit_with_a_secret_asks_nobody(endpoint, capsys, monkeypatch):

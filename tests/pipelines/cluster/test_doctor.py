@@ -67,9 +67,18 @@ def test_a_healthy_cluster_has_only_good_lines(healthy, capsys):
     lines = said.splitlines()
     assert lines[-1] == "0 failed, 0 warnings, 15 ok"
     assert "Kubeflow Pipelines, single-user, 2.17.0" in lines[0]
-    for word in ("auth none", "namespace expressnet", "service account expressnet-registry", "get pods/log", "volume",
-                 "one has 4 of 4 nvidia.com/gpu", "quota", "http://mlflow:5000: 1 pods ready", "image python-train",
-                 "bucket faces: written with a precondition"):  # fmt: skip
+    for word in (
+        "auth none",
+        "namespace expressnet",
+        "service account expressnet-registry",
+        "get pods/log",
+        "volume",
+        "one has 4 of 4 nvidia.com/gpu",
+        "quota",
+        "http://mlflow:5000: 1 pods ready",
+        "image python-train",
+        "bucket faces: written with a precondition",
+    ):
         assert word in said
 
 

@@ -18,12 +18,16 @@ PODS = "/api/v1/namespaces/expressnet/pods"
 def _add(endpoint, run_id, state, **parameters):
     endpoint.pipelines["p"] = api.V2beta1Pipeline(pipeline_id="p", display_name="expressnet-train", name="p")
     endpoint.runs[run_id] = api.V2beta1Run(
-        run_id=run_id, display_name=f"train-demo-{run_id}", state=state, description=f"commit={run_id}",
+        run_id=run_id,
+        display_name=f"train-demo-{run_id}",
+        state=state,
+        description=f"commit={run_id}",
         pipeline_version_reference=api.V2beta1PipelineVersionReference(pipeline_id="p", pipeline_version_id="v"),
         runtime_config=api.V2beta1RuntimeConfig(parameters=parameters, pipeline_root="gs://faces/runs"),
-        run_details=api.V2beta1RunDetails(task_details=[*task("ingest", "SUCCEEDED"),
-                                                        *task("train", state, started=3, minutes=12.5)]),
-    )  # fmt: skip
+        run_details=api.V2beta1RunDetails(
+            task_details=[*task("ingest", "SUCCEEDED"), *task("train", state, started=3, minutes=12.5)]
+        ),
+    )
 
 
 def test_status_without_a_run_lists_the_latest(endpoint, capsys):
@@ -31,8 +35,9 @@ def test_status_without_a_run_lists_the_latest(endpoint, capsys):
     _add(endpoint, "bbb2", "RUNNING")
     assert main(["status"]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
-        ["aaa1", "train-demo-aaa1", "SUCCEEDED"], ["bbb2", "train-demo-bbb2", "RUNNING"],
-    ]  # fmt: skip
+        ["aaa1", "train-demo-aaa1", "SUCCEEDED"],
+        ["bbb2", "train-demo-bbb2", "RUNNING"],
+    ]
 
 
 @pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("RUNNING", 0), ("FAILED", 1)])
@@ -87,9 +92,14 @@ def test_cancel_ends_a_run_that_is_under_way_only(endpoint, capsys):
 
 
 def _pod(name, minute, run_id="aaa1", stage="train"):
-    return {"metadata": {"name": name, "creationTimestamp": f"2026-11-26T03:{minute:02}:00Z",
-                         "labels": {"pipeline/runid": run_id, "expressnet/stage": stage}},
-            "status": {"phase": "Failed"}}  # fmt: skip
+    return {
+        "metadata": {
+            "name": name,
+            "creationTimestamp": f"2026-11-26T03:{minute:02}:00Z",
+            "labels": {"pipeline/runid": run_id, "expressnet/stage": stage},
+        },
+        "status": {"phase": "Failed"},
+    }
 
 
 def test_logs_show_every_attempt_of_one_step_of_one_run_the_latest_last(endpoint, tmp_path, capsys, monkeypatch):
@@ -104,8 +114,11 @@ def test_logs_show_every_attempt_of_one_step_of_one_run_the_latest_last(endpoint
         cluster.add(f"{PODS}/second/log", log="epoch 3, password hunter2-hunter2")
         assert main(["logs", "aaa1", "train"]) == 0
         assert capsys.readouterr().out.splitlines() == [
-            "--- first: Failed", "out of memory", "--- second: Failed", "epoch 3, password [secret]",
-        ]  # fmt: skip
+            "--- first: Failed",
+            "out of memory",
+            "--- second: Failed",
+            "epoch 3, password [secret]",
+        ]
         cluster.add_list(PODS)
         assert main(["logs", "aaa1", "crop"]) == 1
     assert "has no pod of step crop" in capsys.readouterr().err

@@ -153,9 +153,12 @@ def test_seconds_come_first_and_the_zone_decides():
     now = datetime.datetime(2026, 3, 28, 12, 0, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
     found = schedule.Schedule(pipeline="train", cron="15 0 9 ? * MON-FRI").next_times(now)
     assert [time.strftime("%a %d %H:%M:%S %z") for time in found] == [
-        "Mon 30 09:00:15 +0200", "Tue 31 09:00:15 +0200", "Wed 01 09:00:15 +0200", "Thu 02 09:00:15 +0200",
+        "Mon 30 09:00:15 +0200",
+        "Tue 31 09:00:15 +0200",
+        "Wed 01 09:00:15 +0200",
+        "Thu 02 09:00:15 +0200",
         "Fri 03 09:00:15 +0200",
-    ]  # fmt: skip
+    ]
 
 
 def test_the_file_of_the_project_is_in_order():

@@ -124,9 +124,13 @@ def test_waiting_shows_the_steps_and_ends_with_success(endpoint, capsys):
     assert main([*SUBMIT, "--wait"]) == 0
     said = [line.split(None, 1) for line in capsys.readouterr().out.splitlines()[3:]]
     assert said == [
-        ["ingest", "running"], ["ingest", "succeeded after 1.0 min"], ["crop", "reused after 1.0 min"],
-        ["train", "running"], ["train", "succeeded after 90.0 min"], ["run", "succeeded"],
-    ]  # fmt: skip
+        ["ingest", "running"],
+        ["ingest", "succeeded after 1.0 min"],
+        ["crop", "reused after 1.0 min"],
+        ["train", "running"],
+        ["train", "succeeded after 90.0 min"],
+        ["run", "succeeded"],
+    ]
 
 
 def test_waiting_ends_with_the_failed_step_and_the_way_to_its_log(endpoint, capsys):

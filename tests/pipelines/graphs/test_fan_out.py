@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from expressnet.data import manifest, shards
-from expressnet.runtime import console, storage
+from expressnet.runtime import journal, storage
 
 ROOT = Path(__file__).parents[3]
 # At 224 px a crop is taken for 98 KiB, so that so many fill 16 shards.
@@ -64,11 +64,15 @@ def _run(tree, out, num_parts):
     run_dir.mkdir(parents=True)
     script.write_text(RUN)
     done = subprocess.run(
-        [sys.executable, script, tree, out, str(num_parts)], cwd=ROOT, capture_output=True, text=True, check=False,
-        env={**os.environ, console.RUN_DIR_VARIABLE: str(run_dir), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    journal = {path.stem: storage.read_json(path) for path in run_dir.glob("journal/*.json")}
-    return done.returncode, journal, done.stdout + done.stderr
+        [sys.executable, script, tree, out, str(num_parts)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, journal.RUN_DIR_VARIABLE: str(run_dir), "PYTHONPATH": str(ROOT)},
+    )
+    entries = {path.stem: storage.read_json(path) for path in run_dir.glob("journal/*.json")}
+    return done.returncode, entries, done.stdout + done.stderr
 
 
 def _shards(out):

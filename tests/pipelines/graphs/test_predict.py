@@ -29,8 +29,12 @@ def test_the_graph_is_one_task_that_is_always_asked(tmp_path):
     assert "summary" in graph["root"]["dag"]["tasks"]
     parameters = graph["root"]["inputDefinitions"]["parameters"]
     assert {name: spec.get("isOptional", False) for name, spec in parameters.items()} == {
-        "workspace": False, "input_uri": False, "model": True, "version": True, "gallery": True
-    }  # fmt: skip
+        "workspace": False,
+        "input_uri": False,
+        "model": True,
+        "version": True,
+        "gallery": True,
+    }
 
 
 def test_a_run_ends_with_a_table_and_a_summary(champion, tmp_path, capsys):

@@ -68,8 +68,9 @@ def test_the_digests_of_the_input_are_part_of_the_cache_key(tasks, stage):
 
 def test_promote_takes_a_version_from_the_registry_and_nothing_else(tasks):
     assert _producers(tasks["promote"]["inputs"], "parameters", "taskOutputParameter") == {
-        "version": "register.version", "model_name": "register.model_name",
-    }  # fmt: skip
+        "version": "register.version",
+        "model_name": "register.model_name",
+    }
 
 
 def test_validation_is_a_gate_in_front_of_the_crops(tasks):
