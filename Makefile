@@ -3,71 +3,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PIPELINE ?= train
-DATASET ?= demo
-DATA_URI ?=
-PRESET ?= small
-PROTOCOL ?= honest
-OUT ?= out
-SEED ?= 52
-LIMIT ?= 0
-EPOCHS ?= 0
-PRECISION ?= float32
-XLA ?=
-CLASS_WEIGHTS ?= 0
-CROP_CACHE ?= 1
-MOE ?=
-MODEL ?=
-MODELS ?=
-DATA ?=
-BACKBONE_WEIGHTS ?=
-BACKBONE_SHA256 ?=
-CHECKPOINT_URI ?=
-REGISTRY ?=
-ACCEPT_LICENCE ?=
-LABEL_MODE ?= majority
-SEVERITIES ?=
-COMPARE_WITH ?=
-SPLIT_FILE ?=
-CROP_MODE ?= auto
-PICTURES ?=
-SHA256 ?=
-INTENDED_USE ?=
-JURISDICTION ?= eu
-INPUT ?=
-VERSION ?=
-TO ?=
-REASON ?=
-GALLERY ?=
-PORT ?=
-PROFILE ?=
-CACHE ?= 1
-WAIT ?=
-DRY_RUN ?=
-CHECK ?=
-RUN ?=
-STEP ?=
-ALLOW_TAGS ?=
-MIN_NEW ?=
-WARM_START ?=
-ON_DRIFT ?=
 EXTRA ?= cpu
-# The recipes read these from the environment, so that no value is ever taken for shell code.
-export PIPELINE DATASET DATA_URI PRESET PROTOCOL OUT SEED LIMIT EPOCHS PRECISION CLASS_WEIGHTS MOE MODEL MODELS DATA BACKBONE_WEIGHTS BACKBONE_SHA256 CHECKPOINT_URI INTENDED_USE \
-  ACCEPT_LICENCE LABEL_MODE SEVERITIES COMPARE_WITH CROP_MODE SPLIT_FILE SHA256
-export INPUT VERSION PORT JURISDICTION TO REASON REGISTRY PROFILE RUN STEP ALLOW_TAGS MIN_NEW ON_DRIFT
+# A command takes its variables from the environment, so that no value is ever taken for shell code, and is told which
+# of them stand on this command line, so that it can refuse a misspelt one.
+export PIPELINE
+export EXPRESSNET_GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
 PYTHON := .venv/bin/python
+EXPRESSNET := $(PYTHON) -m pipelines --make
 READY := .venv/.ready-$(EXTRA)
 
-.PHONY: help setup run run-train retrain predict serve promote rollback champion history reproduce matrix test test-slow datasets forget \
+.PHONY: help setup run retrain predict serve promote rollback champion history reproduce matrix test test-slow datasets forget \
   images test-images submit status logs cancel compare schedule doctor drill-data drill-labels drill-resume drill-promotion drill-cache \
-  bench-crop bench-data bench-train bench-eval bench-predict check format export compile registry tensorboard clean
+  bench-crop bench-data bench-train bench-eval bench-predict check format docs export compile registry tensorboard clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  run takes PIPELINE= DATASET= DATA_URI= ACCEPT_LICENCE=1 PRESET= PROTOCOL= LIMIT= LABEL_MODE= SEVERITIES= COMPARE_WITH= CROP_MODE= SPLIT_FILE= PICTURES=1 EPOCHS= PRECISION= XLA=1 CLASS_WEIGHTS= CROP_CACHE=0 MOE= BACKBONE_WEIGHTS= BACKBONE_SHA256= CHECKPOINT_URI= SEED= INTENDED_USE= JURISDICTION= OUT=;"
-	@echo "  $(PYTHON) -m pipelines run --help explains each."
-	@echo "  predict takes INPUT= MODEL= VERSION= GALLERY=1 OUT=; serve takes MODEL= VERSION= PORT= OUT="
+	@echo "  docs/options.md lists the variables of each, as does $(PYTHON) -m pipelines run train --help."
 
 setup: $(READY) ## install what is missing: packages, system libraries, BlazeFace files (EXTRA=cpu|gpu)
 
@@ -75,50 +27,44 @@ $(READY): uv.lock pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(EXTRA)
 	@touch $@
 
-# What `run` and `submit` take alike.
-SETTINGS = --dataset "$$DATASET" --data-uri "$$DATA_URI" --preset "$$PRESET" \
-  --protocol "$$PROTOCOL" --seed "$$SEED" --limit "$$LIMIT" --label-mode "$$LABEL_MODE" --epochs "$$EPOCHS" --precision "$$PRECISION" \
-  --class-weights "$$CLASS_WEIGHTS" --moe "$$MOE" $(if $(XLA),--xla) $(if $(filter 0,$(CROP_CACHE)),--no-crop-cache) \
-  --backbone-weights "$$BACKBONE_WEIGHTS" --backbone-sha256 "$$BACKBONE_SHA256" --checkpoint-uri "$$CHECKPOINT_URI" \
-  --severities "$$SEVERITIES" --compare-with "$$COMPARE_WITH" --crop-mode "$$CROP_MODE" --split-file "$$SPLIT_FILE" \
-  --intended-use "$$INTENDED_USE" --jurisdiction "$$JURISDICTION" $(if $(ACCEPT_LICENCE),--accept-licence) $(if $(PICTURES),--pictures) \
-  $(if $(MIN_NEW),--min-new "$$MIN_NEW") $(if $(filter-out 0,$(WARM_START)),--warm-start) $(if $(ON_DRIFT),--on-drift "$$ON_DRIFT")
+run: $(READY) ## run a pipeline on this machine: PIPELINE=train|retrain|predict|promote DATASET= DATA_URI= PRESET= ...
+	@$(EXPRESSNET) run "$$PIPELINE"
 
-run: $(if $(filter predict promote,$(PIPELINE)),$(PIPELINE),run-train) ## run a pipeline on this machine
-
-run-train: $(READY)
-	@$(PYTHON) -m pipelines run "$$PIPELINE" $(SETTINGS) --out "$$OUT"
-
-retrain: ## run PIPELINE=retrain: nothing to do, or a challenger of what changed; MIN_NEW= WARM_START=1 ON_DRIFT=go|stop
-	@$(MAKE) --no-print-directory run PIPELINE=retrain
+retrain: $(READY) ## run PIPELINE=retrain: nothing to do, or a challenger of what changed; MIN_NEW= WARM_START=1 ON_DRIFT=go|stop
+	@$(EXPRESSNET) run retrain
 
 predict: $(READY) ## predict the photographs of INPUT=<folder, file, archive or gs://...> with the champion
-	@$(PYTHON) -m pipelines predict --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(GALLERY),--gallery) -- "$$INPUT"
+	@$(EXPRESSNET) predict
 
 serve: $(READY) ## open a page on this machine that answers for a dropped photograph (PORT=)
-	@$(PYTHON) -m pipelines serve --model "$$MODEL" --version "$$VERSION" --out "$$OUT" $(if $(PORT),--port "$$PORT")
+	@$(EXPRESSNET) serve
 
 promote: $(READY) ## let a registered model through the gate: VERSION= INTENDED_USE= JURISDICTION=eu|none MODEL= OUT=
-	@$(PYTHON) -m pipelines promote --version "$$VERSION" --intended-use "$$INTENDED_USE" \
-	  --jurisdiction "$$JURISDICTION" --name "$$MODEL" --out "$$OUT"
+	@$(EXPRESSNET) promote
 
 rollback: $(READY) ## make an earlier champion the champion again: REASON= TO=<version> MODEL= OUT=
-	@$(PYTHON) -m pipelines rollback --reason "$$REASON" --to "$$TO" --name "$$MODEL" --out "$$OUT"
+	@$(EXPRESSNET) rollback
 
-champion: $(READY) ## say who is champion, for what, on which evidence: MODEL= OUT=
-	@$(PYTHON) -m pipelines champion --name "$$MODEL" --out "$$OUT"
+champion: $(READY) ## show who is champion, for what, on which evidence: MODEL= OUT=
+	@$(EXPRESSNET) champion
 
 history: $(READY) ## list all champions and check that nobody changed the list: MODEL= OUT=
-	@$(PYTHON) -m pipelines history --name "$$MODEL" --out "$$OUT"
+	@$(EXPRESSNET) history
 
-reproduce: $(READY) ## print what makes a version again and check code, packages and data: VERSION= MODEL= OUT=
-	@$(PYTHON) -m pipelines reproduce --version "$$VERSION" --name "$$MODEL" --out "$$OUT"
+reproduce: $(READY) ## print the commands that reproduce a version, and check code, packages and data: VERSION= MODEL= OUT=
+	@$(EXPRESSNET) reproduce
+
+export: $(READY) ## write the champion (MODEL=<name> if there are several) as SavedModel and TFLite to build/export
+	@$(EXPRESSNET) export
+
+matrix: $(READY) ## evaluate MODELS="<champion or folder> ..." on each other's test splits, and on DATA="<output of split> ..."
+	@$(EXPRESSNET) matrix
 
 datasets: $(READY) ## list the data sets, their layouts, licences and expected counts
-	@$(PYTHON) -m pipelines datasets
+	@$(EXPRESSNET) datasets
 
 forget: $(READY) ## erase examples everywhere: SHA256="<hash> ..." of the original files, OUT=
-	@set -f; $(PYTHON) -m pipelines forget --out "$$OUT" $$SHA256
+	@$(EXPRESSNET) forget
 
 test: $(READY) ## run the fast tests
 	@$(PYTHON) -m pytest
@@ -172,36 +118,32 @@ format: $(READY) ## let ruff mend what it can
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
 
-export: $(READY) ## write the champion (MODEL=<name> if there are several) as SavedModel and TFLite to build/export
-	@$(PYTHON) -m pipelines export --name "$$MODEL" --out "$$OUT"
-
-matrix: $(READY) ## evaluate MODELS="<champion or folder> ..." on each other's test splits, and on DATA="<output of split> ..."
-	@set -f; $(PYTHON) -m pipelines matrix --out "$$OUT" $$MODELS $${DATA:+--data $$DATA}
+docs: $(READY) ## write docs/options.md anew from the settings
+	@$(PYTHON) -m pipelines.cli.reference
 
 compile: $(READY) ## write the Kubeflow IR of every pipeline to build/pipelines; PROFILE= places it on a cluster
-	@$(PYTHON) -m pipelines compile --profile "$$PROFILE"
+	@$(EXPRESSNET) compile
 
 submit: $(READY) ## run a pipeline on a cluster: what run takes, PROFILE= CACHE=0 WAIT=1 DRY_RUN=1
-	@$(PYTHON) -m pipelines submit "$$PIPELINE" $(SETTINGS) --profile "$$PROFILE" \
-	  $(if $(filter 0,$(CACHE)),--no-cache) $(if $(WAIT),--wait) $(if $(DRY_RUN),--dry-run)
+	@$(EXPRESSNET) submit "$$PIPELINE"
 
 status: $(READY) ## list the latest runs on the cluster, or the steps of RUN=
-	@$(PYTHON) -m pipelines status "$$RUN"
+	@$(EXPRESSNET) status
 
 logs: $(READY) ## print what STEP= of RUN= said
-	@$(PYTHON) -m pipelines logs "$$RUN" "$$STEP"
+	@$(EXPRESSNET) logs
 
 cancel: $(READY) ## end RUN=
-	@$(PYTHON) -m pipelines cancel "$$RUN"
+	@$(EXPRESSNET) cancel
 
 compare: $(READY) ## show what differs between two runs: RUN="<one> <other>"
-	@set -f; $(PYTHON) -m pipelines compare $$RUN
+	@$(EXPRESSNET) compare
 
 schedule: $(READY) ## make the recurring runs those of k8s/schedules.yaml; CHECK=1 only compares
-	@$(PYTHON) -m pipelines schedule --profile "$$PROFILE" $(if $(CHECK),--check)
+	@$(EXPRESSNET) schedule
 
-doctor: $(READY) ## say what of the cluster is ready for PROFILE=, and how to mend the rest
-	@$(PYTHON) -m pipelines doctor --profile "$$PROFILE"
+doctor: $(READY) ## check what of the cluster is ready for PROFILE=, and how to repair the rest
+	@$(EXPRESSNET) doctor
 
 images: $(READY) ## build the container images; PUSH=1 REGISTRY=..., GPU=1: TensorFlow with CUDA
 	@$(PYTHON) -m images.build $(if $(PUSH),--push "$$REGISTRY") $(if $(GPU),--gpu)
@@ -210,10 +152,10 @@ test-images: $(READY) ## build the images and run the train pipeline in them (Do
 	@$(PYTHON) -m pytest -m docker tests/images
 
 registry: $(READY) ## open the registry of OUT in MLflow's web page on this machine
-	@MLFLOW_DISABLE_TELEMETRY=true .venv/bin/mlflow ui --backend-store-uri "sqlite:///$$(realpath -m "$$OUT")/mlflow.db" --host 127.0.0.1
+	@MLFLOW_DISABLE_TELEMETRY=true .venv/bin/mlflow ui --backend-store-uri "sqlite:///$$(realpath -m "$${OUT:-out}")/mlflow.db" --host 127.0.0.1
 
 tensorboard: $(READY) ## open the training curves of OUT in TensorBoard on this machine
-	@.venv/bin/tensorboard --logdir "$$OUT/artifacts" --host localhost
+	@.venv/bin/tensorboard --logdir "$${OUT:-out}/artifacts" --host localhost
 
 clean: ## delete build results; data, models and registry in OUT stay
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

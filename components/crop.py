@@ -2,20 +2,18 @@ from typing import List, NamedTuple
 
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.crop import CropConfig
 
 
-@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+@_stage.stage(_images.DATA, CropConfig)
 def crop(
     photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
     code_digest: str,
     preset: str,
-    mode: str,
     protocol: str,
-    margin: float,
-    detector: str,
-    pictures: bool,
+    options: dict,
     parts: List[str],
     workspace: str,
     faces: dsl.Output[dsl.Dataset],
@@ -31,14 +29,8 @@ def crop(
         from expressnet.model import presets
         from expressnet.stages import crop
 
-        settings = config.CropConfig.of_run(
-            mode=mode,
-            protocol=protocol,
-            size_px=presets.PRESETS[preset].size_px,
-            margin=margin,
-            detector=detector,
-            pictures=pictures,
-        )
+        given = config.chosen(config.CropConfig, options)
+        settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
         report = crop.run(photos.path, f"{workspace}/crops", settings)
         entry.update(report)
     faces.uri = report["path"]

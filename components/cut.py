@@ -1,18 +1,17 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.crop import CropConfig
 
 
-@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+@_stage.stage(_images.DATA, CropConfig)
 def cut(
     photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
     code_digest: str,
     preset: str,
-    mode: str,
     protocol: str,
-    margin: float,
-    detector: str,
+    options: dict,
     part: int,
     num_parts: int,
     workspace: str,
@@ -25,9 +24,8 @@ def cut(
         from expressnet.model import presets
         from expressnet.stages import cut
 
-        settings = config.CropConfig.of_run(
-            mode=mode, protocol=protocol, size_px=presets.PRESETS[preset].size_px, margin=margin, detector=detector
-        )
+        given = config.chosen(config.CropConfig, options)
+        settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
         which = config.CutConfig(part=part, num_parts=num_parts)
         report = cut.run(photos.path, f"{workspace}/crops", settings, which)
         entry.update(report)

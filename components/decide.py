@@ -1,27 +1,16 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.crop import CropConfig
+from expressnet.config.decide import RetrainConfig
+from expressnet.config.split import SplitConfig
+from expressnet.config.train import TrainConfig
 
 
-@dsl.component(base_image=_images.REGISTRY, install_kfp_package=False)
+@_stage.stage(_images.REGISTRY, CropConfig, SplitConfig, TrainConfig, RetrainConfig)
 def decide(
     photos: dsl.Input[dsl.Dataset],
-    preset: str,
-    protocol: str,
-    seed: int,
-    epochs: int,
-    precision: str,
-    xla: bool,
-    class_weights: float,
-    moe: str,
-    backbone_sha256: str,
-    crop_mode: str,
-    margin: float,
-    detector: str,
-    split_file: str,
-    split_file_digest: str,
-    min_new: int,
-    warm_start: bool,
+    options: dict,
     workspace: str,
     decision: dsl.Output[dsl.Artifact],
     champion: dsl.OutputPath(str),
@@ -31,14 +20,23 @@ def decide(
     initial_sha256: dsl.OutputPath(str),
 ) -> bool:
     """Says whether data, code or settings are a reason to retrain the champion."""
-    given = dict(locals())
+    from expressnet import config
     from expressnet.runtime import journal
 
     with journal.stage("decide", "Comparing with what the champion was made of") as entry:
         from expressnet.stages import decide
 
-        report = decide.run(photos.path, decision.path, workspace, *decide.asked_for(given))
+        settings = config.RetrainConfig(**config.chosen(config.RetrainConfig, options))
+        asked_for = decide.Settings.of_run(options)
+        report = decide.run(photos.path, decision.path, workspace, asked_for, settings)
         entry.update(report)
     decision.metadata.update(report)
-    decide.hand_over(report, given)
+    decide.hand_over(
+        report,
+        champion=champion,
+        kept_file=kept_file,
+        kept_digest=kept_digest,
+        initial_weights=initial_weights,
+        initial_sha256=initial_sha256,
+    )
     return report["retrain"]

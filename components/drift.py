@@ -1,13 +1,14 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.drift import DriftConfig
 
 
-@dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
+@_stage.stage(_images.TRAIN, DriftConfig)
 def drift(
     faces: dsl.Input[dsl.Dataset],
     champion: str,
-    on_drift: str,
+    options: dict,
     workspace: str,
     shift: dsl.Output[dsl.Artifact],
     drift_report: dsl.Output[dsl.HTML],
@@ -21,7 +22,8 @@ def drift(
     with journal.stage("drift", "Comparing new photographs with the champion's") as entry:
         from expressnet.stages import drift
 
-        report = drift.run(faces.path, shift.path, workspace, champion, config.DriftConfig(on_drift=on_drift))
+        settings = config.DriftConfig(**config.chosen(config.DriftConfig, options))
+        report = drift.run(faces.path, shift.path, workspace, champion, settings)
         entry.update(report)
     shift.metadata.update(report)
     shutil.copy(f"{shift.path}/report.html", drift_report.path)

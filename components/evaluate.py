@@ -1,9 +1,10 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.evaluate import EvaluateConfig
 
 
-@dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
+@_stage.stage(_images.TRAIN, EvaluateConfig)
 def evaluate(
     model: dsl.Input[dsl.Model],
     faces: dsl.Input[dsl.Dataset],
@@ -11,7 +12,7 @@ def evaluate(
     model_digest: str,
     split_digest: str,
     code_digest: str,
-    pictures: bool,
+    options: dict,
     workspace: str,
     evaluation: dsl.Output[dsl.Artifact],
     headline_metrics: dsl.Output[dsl.Metrics],
@@ -29,11 +30,10 @@ def evaluate(
         from expressnet.report import run_view
         from expressnet.stages import evaluate
 
-        settings = config.EvaluateConfig(pictures=pictures)
+        settings = config.EvaluateConfig(**config.chosen(config.EvaluateConfig, options))
         found = evaluate.run(model.path, faces.path, splits.path, evaluation.path, f"{workspace}/work", settings)
         entry.update(found)
-    digests = {"model_digest": model_digest, "split_digest": split_digest, "code_digest": code_digest}
-    evaluation.metadata.update(found, **digests)
+    evaluation.metadata.update(found, model_digest=model_digest, split_digest=split_digest, code_digest=code_digest)
     view = run_view.read(evaluation.path)
     headline_metrics.metadata.update(view.headline)
     confusion_matrix.log_confusion_matrix(*view.confusion)

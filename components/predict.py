@@ -1,12 +1,11 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.predict import PredictConfig
 
 
-@dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
-def predict(
-    input_uri: str, workspace: str, model: str, version: str, gallery: bool, predictions: dsl.Output[dsl.Dataset]
-):
+@_stage.stage(_images.TRAIN, PredictConfig)
+def predict(input_uri: str, options: dict, workspace: str, predictions: dsl.Output[dsl.Dataset]):
     """Predicts one face of every photograph with a registered model."""
     from expressnet import config
     from expressnet.runtime import journal
@@ -14,7 +13,7 @@ def predict(
     with journal.stage("predict", "Predicting with a registered model") as entry:
         from expressnet.stages import predict
 
-        settings = config.PredictConfig(model=model, version=version, gallery=gallery)
+        settings = config.PredictConfig(**config.chosen(config.PredictConfig, options))
         report = predict.run(input_uri, workspace, settings)
         entry.update(report)
     predictions.uri = report["path"]

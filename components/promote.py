@@ -1,15 +1,15 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.promote import PromoteConfig
 
 
-@dsl.component(base_image=_images.TRAIN, install_kfp_package=False)
+@_stage.stage(_images.TRAIN, PromoteConfig)
 def promote(
     version: str,
     model_name: str,
+    options: dict,
     workspace: str,
-    intended_use: str,
-    jurisdiction: str,
     promotion: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
 ):
@@ -22,7 +22,7 @@ def promote(
     with journal.stage("promote", "Comparing with the champion") as entry:
         from expressnet.stages import promote
 
-        settings = config.PromoteConfig(intended_use=intended_use, jurisdiction=jurisdiction)
+        settings = config.PromoteConfig(**config.chosen(config.PromoteConfig, options))
         decision = promote.run(version, model_name, promotion.path, workspace, settings)
         entry.update(decision)
     promotion.metadata.update(decision)

@@ -2,10 +2,10 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
 
 
-@dsl.component(base_image=_images.REGISTRY, install_kfp_package=False)
+@_stage.stage(_images.REGISTRY)
 def register(
     model: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],

@@ -2,18 +2,16 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.split import SplitConfig
 
 
-@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+@_stage.stage(_images.DATA, SplitConfig)
 def split(
     faces: dsl.Input[dsl.Dataset],
     crops_digest: str,
     code_digest: str,
-    protocol: str,
-    seed: int,
-    split_file: str,
-    split_file_digest: str,
+    options: dict,
     kept_file: str,
     kept_digest: str,
     splits: dsl.Output[dsl.Dataset],
@@ -25,14 +23,8 @@ def split(
     with journal.stage("split", "Dividing into train, val and test") as entry:
         from expressnet.stages import split
 
-        settings = config.SplitConfig(
-            protocol=protocol,
-            seed=seed,
-            split_file=split_file,
-            split_file_digest=split_file_digest,
-            kept_file=kept_file,
-            kept_digest=kept_digest,
-        )
+        given = config.chosen(config.SplitConfig, options)
+        settings = config.SplitConfig(**given, kept_file=kept_file, kept_digest=kept_digest)
         report = split.run(faces.path, splits.path, settings)
         entry.update(report)
     splits.metadata.update(report, crops_digest=crops_digest, code_digest=code_digest)

@@ -1,9 +1,9 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
 
 
-@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+@_stage.stage(_images.DATA)
 def summary(status: dsl.PipelineTaskFinalStatus, run_summary: dsl.Output[dsl.Markdown]):
     """Writes what the run did, whatever happened."""
     from expressnet.stages import summary

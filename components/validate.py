@@ -1,16 +1,15 @@
 from kfp import dsl
 
-from components import _images
+from components import _images, _stage
+from expressnet.config.validate import ValidateConfig
 
 
-@dsl.component(base_image=_images.DATA, install_kfp_package=False)
+@_stage.stage(_images.DATA, ValidateConfig)
 def validate(
     photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
     code_digest: str,
-    min_per_class: int,
-    severities: str,
-    compare_with: str,
+    options: dict,
     validation: dsl.Output[dsl.Artifact],
     validation_report: dsl.Output[dsl.HTML],
 ):
@@ -23,7 +22,7 @@ def validate(
     with journal.stage("validate", "Checking the data with Great Expectations") as entry:
         from expressnet.stages import validate
 
-        settings = config.ValidateConfig(min_per_class=min_per_class, severities=severities, compare_with=compare_with)
+        settings = config.ValidateConfig(**config.chosen(config.ValidateConfig, options))
         report = validate.run(photos.path, validation.path, settings)
         entry.update(report)
     validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-from pipelines.errors import RunError
 
 if TYPE_CHECKING:
     from pipelines.profiles import Profile
 
-OF_DATA = ("train", "retrain")  # take a data set and the options of `python -m pipelines run`
+OF_DATA = ("train", "retrain")  # take a data set
 NAMES = (*OF_DATA, "predict", "promote")
-
-_OF_RETRAIN = ("min_new", "warm_start", "on_drift")
-
-
-def require_known(pipeline: str, given: Collection[str]) -> None:
-    """Refuses options of a retraining where nothing is retrained.
-
-    Raises:
-        RunError: such an option is among `given`.
-    """
-    if pipeline != "retrain" and (others := [name for name in _OF_RETRAIN if name in given]):
-        named = ", ".join(name.upper() for name in others)
-        raise RunError(f"{named} belongs to PIPELINE=retrain; got PIPELINE={pipeline}.")
 
 
 def load(

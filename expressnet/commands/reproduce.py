@@ -1,4 +1,4 @@
-"""What makes a registered model again: the commands, and whether code, packages and data are the same here."""
+"""What reproduces a registered model: the commands, and whether code, packages and data are the same here."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from expressnet.config.crop import CropConfig
+from expressnet.config.ingest import IngestConfig
+from expressnet.config.options import recorded
+from expressnet.config.split import SplitConfig
+from expressnet.config.train import TrainConfig
 from expressnet.data import manifest
 from expressnet.registry import registry
 from expressnet.runtime import code_version, storage
 
 _SAME, _OTHER = "the same", "ANOTHER"
-# Settings of a training that are settings of `make run` under the same name.
-_RUN_SETTINGS = ("preset", "seed", "epochs", "precision", "moe", "backbone_sha256")
 
 
 def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[str, Any]:
@@ -74,20 +77,23 @@ def _checkout(commit: str) -> list[str]:
 
 def _make(provenance: dict[str, Any], preprocess: dict[str, Any], data: Path) -> str:
     """Returns the `make run` with the settings that the model keeps; where the data lay it does not know."""
-    settings = {
-        "dataset": provenance["dataset"],
-        "protocol": provenance["protocol"],
-        "crop_mode": preprocess["crop"]["mode"],
-        **{name: provenance["config"][name] for name in _RUN_SETTINGS},
+    info = storage.read_json(data / "dataset.json") if (data / "dataset.json").exists() else {}
+    stored = {
+        IngestConfig: {**info, "dataset": provenance["dataset"]},
+        CropConfig: preprocess["crop"],
+        SplitConfig: {"protocol": provenance["protocol"], **provenance.get("split_config", {})},
+        TrainConfig: provenance["config"],
     }
-    if (data / "dataset.json").exists():
-        info = storage.read_json(data / "dataset.json")
-        settings |= {name: info[name] for name in ("limit", "label_mode")}
-    words = [f"{name.upper()}={shlex.quote(str(value))}" for name, value in settings.items() if value != ""]
+    settings = {name: value for cls, fields in stored.items() for name, value in recorded(cls, fields).items()}
+    words = [f"{name.upper()}={shlex.quote(_spelled(value))}" for name, value in settings.items() if value != ""]
     if provenance["dataset"] != "demo":
-        words.append("DATA_URI=<where your copy lies>")
+        words += ["ACCEPT_LICENCE=1", "DATA_URI=<where your copy lies>"]
     if provenance.get("kept_from"):
         words.append("SPLIT_FILE=<the split.csv of that run>")
     if provenance["config"]["backbone_sha256"]:
         words.append("BACKBONE_WEIGHTS=<the file with that SHA-256>")
     return f"make run PIPELINE=train {' '.join(words)}"
+
+
+def _spelled(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
-from expressnet.config.base import require
+from expressnet.config.base import option, require, setting, settings
 
 _VERSION = re.compile(r"^(\d{8}-[0-9a-f]{8})?$")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@settings
 class ModelChoice:
-    """Which registered model answers.
+    """Which registered model answers."""
 
-    Attributes:
-        model: its name, such as expressnet-demo; "" where the workspace has one champion only, or a version is named.
-        version: `YYYYMMDD-<digest8>`; "" for the champion.
-    """
-
-    model: str = ""
-    version: str = ""
+    model: str = option("", "name of a registered model, such as expressnet-demo; not needed where there is one")
+    version: str = option("", "YYYYMMDD-<digest8> of a registered version; empty for the champion")
 
     def __post_init__(self) -> None:
         require("'" not in self.model, "model", "the name of a registered model", self.model)
@@ -32,45 +26,20 @@ class ModelChoice:
         )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@settings
 class PredictConfig(ModelChoice):
-    """What is predicted with which model.
+    """What is predicted with which model."""
 
-    Attributes:
-        gallery: whether a page with the crops is written.
-        max_gallery_bytes: most bytes of that page.
-        files_each: files predicted together; a killed run loses so many at most.
-        num_workers: processes that decode and crop; 0 takes one per CPU.
-    """
-
-    gallery: bool = False
-    max_gallery_bytes: int = 3_000_000
-    files_each: int = 512
-    num_workers: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.max_gallery_bytes >= 100_000, "max_gallery_bytes", "at least 100,000", self.max_gallery_bytes)
-        require(self.files_each > 0, "files_each", "positive", self.files_each)
-        require(self.num_workers >= 0, "num_workers", "0 (one per CPU) or a count", self.num_workers)
+    gallery: bool = option(False, "also write a page that shows the faces")
+    max_gallery_bytes: int = setting(3_000_000, "most bytes of that page", ge=100_000)
+    files_each: int = setting(512, "files predicted together; a killed run loses so many at most", gt=0)
+    num_workers: int = setting(0, "processes that decode and crop; 0 takes one per CPU", ge=0, in_digest=False)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@settings
 class ServeConfig(ModelChoice):
-    """How the local page answers.
+    """How the local page answers."""
 
-    Attributes:
-        port: of 127.0.0.1; 0 takes a free one.
-        max_bytes: most bytes of a photograph.
-        timeout_s: longest time that decoding and cropping one may take, seconds.
-    """
-
-    port: int = 8000
-    max_bytes: int = 20 * 2**20
-    timeout_s: float = 20.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(0 <= self.port <= 65_535, "port", "in 0..65535", self.port)
-        require(self.max_bytes > 0, "max_bytes", "positive", self.max_bytes)
-        require(self.timeout_s > 0, "timeout_s", "positive", self.timeout_s)
+    port: int = option(8000, "port of 127.0.0.1; 0 takes a free one", ge=0, le=65_535)
+    max_bytes: int = setting(20 * 2**20, "most bytes of a photograph", gt=0)
+    timeout_s: float = setting(20.0, "longest time that decoding and cropping one may take, seconds", gt=0)

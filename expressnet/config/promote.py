@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import Literal
 
-from expressnet.config.base import require
-
-JURISDICTIONS = ("eu", "none")
+from expressnet.config.base import option, setting, settings
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@settings
 class PromoteConfig:
-    """What makes a challenger the champion.
+    """What makes a challenger the champion."""
 
-    Attributes:
-        intended_use: what the model will be used for, in the promoter's words; recorded with the decision, and asked
-            for where the model was made of real faces.
-        jurisdiction: whose prohibitions the intended use is compared with; none compares with nothing.
-        min_gain: the lower end of the gain of macro-F1 over the champion's must exceed this.
-        max_class_loss: no class may lose more recall than this with confidence.
-        max_calibration_loss: the calibration error may not rise by more than this with confidence.
-        num_resamples: bootstrap resamples behind the intervals.
-        confidence: their coverage.
-        seed: of the resampling.
-    """
-
-    intended_use: str = ""
-    jurisdiction: str = "eu"
-    min_gain: float = 0.0
-    max_class_loss: float = 0.05
-    max_calibration_loss: float = 0.02
-    num_resamples: int = 2000
-    confidence: float = 0.95
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        require(
-            self.jurisdiction in JURISDICTIONS, "jurisdiction", f"one of {', '.join(JURISDICTIONS)}", self.jurisdiction
-        )
-        for name in ("min_gain", "max_class_loss", "max_calibration_loss"):
-            require(0 <= getattr(self, name) < 1, name, "in [0, 1)", getattr(self, name))
-        require(self.num_resamples >= 100, "num_resamples", "at least 100", self.num_resamples)
-        require(0.5 < self.confidence < 1, "confidence", "in (0.5, 1)", self.confidence)
+    intended_use: str = option(
+        "", "what the model is for, in your words; recorded, and required to promote a model of real faces"
+    )
+    jurisdiction: Literal["eu", "none"] = option(
+        "eu", "whose prohibitions the intended use is compared with; none compares with nothing"
+    )
+    min_gain: float = setting(
+        0.0, "the lower end of the gain of macro-F1 over the champion's must exceed this", ge=0, lt=1
+    )
+    max_class_loss: float = setting(0.05, "no class may lose more recall than this with confidence", ge=0, lt=1)
+    max_calibration_loss: float = setting(
+        0.02, "the calibration error may not rise by more than this with confidence", ge=0, lt=1
+    )
+    num_resamples: int = setting(2000, "bootstrap resamples behind the intervals", ge=100)
+    confidence: float = setting(0.95, "coverage of the intervals", gt=0.5, lt=1)
+    seed: int = setting(0, "of the resampling", ge=0)

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from expressnet.config.base import require
+from expressnet.config.base import option, require, setting, settings
 
 SEVERITIES = ("stop", "warn", "off")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@settings
 class ValidateConfig:
-    """When the gate stops the run.
+    """When the gate stops the run."""
 
-    Attributes:
-        min_per_class: fewest examples a class may have.
-        min_side_px: smallest width and height of an image, pixels.
-        max_side_px: largest width and height of an image, pixels.
-        max_bytes: largest file.
-        max_unreadable: largest share of files that are no image, 0..1; fewer are left out with a warning.
-        compare_with: first digits of the digest of another data set of the workspace, whose colours are shown beside.
-        severities: what failed checks do, as `copies=off,exposure=stop`; those not named keep their own severity.
-    """
-
-    min_per_class: int = 10
-    min_side_px: int = 16
-    max_side_px: int = 12_000
-    max_bytes: int = 64 * 2**20
-    max_unreadable: float = 0.01
-    compare_with: str = ""
-    severities: str = ""
+    min_per_class: int = option(10, "fewest examples a class may have: train, val and test need one each", ge=3)
+    min_side_px: int = setting(16, "smallest width and height of an image, pixels", gt=0)
+    max_side_px: int = setting(12_000, "largest width and height of an image, pixels", gt=0)
+    max_bytes: int = setting(64 * 2**20, "largest file, bytes", gt=0)
+    max_unreadable: float = setting(
+        0.01, "largest share of files that are no image, 0..1; fewer are left out with a warning", ge=0, lt=1
+    )
+    compare_with: str = option(
+        "", "first digits of another ingested data set's digest, whose colours are shown beside this one's"
+    )
+    severities: str = option(
+        "", "what failed checks of the data do, as copies=off,exposure=stop; the report names the checks"
+    )
 
     def __post_init__(self) -> None:
-        require(self.min_per_class >= 3, "min_per_class", "at least 3 (train, val, test)", self.min_per_class)
-        require(0 < self.min_side_px <= self.max_side_px, "min_side_px", "in 1..max_side_px", self.min_side_px)
-        require(self.max_bytes > 0, "max_bytes", "positive", self.max_bytes)
-        require(0 <= self.max_unreadable < 1, "max_unreadable", "in [0, 1)", self.max_unreadable)
+        require(self.min_side_px <= self.max_side_px, "min_side_px", "in 1..max_side_px", self.min_side_px)
         for part in filter(None, self.severities.split(",")):
             require(part.partition("=")[2] in SEVERITIES, "severities", "like copies=off,exposure=stop", part)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from expressnet.config.base import digest_fields
+from expressnet.config.base import chosen, digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.config.decide import RetrainConfig
 from expressnet.config.split import SplitConfig
@@ -23,22 +23,6 @@ DECISION_FILE = "decision.json"
 _COLUMNS = ("sha256", "label", "source_split")
 # What the code of a stage is, by its module; ingest's is left out, for its data have a digest of their own.
 _MODULES = {"crop": "faces.crop_shards", "split": "stages.split", "train": "stages.train"}
-_PARAMETERS = (
-    "preset",
-    "protocol",
-    "seed",
-    "epochs",
-    "precision",
-    "xla",
-    "class_weights",
-    "moe",
-    "backbone_sha256",
-    "crop_mode",
-    "margin",
-    "detector",
-    "split_file",
-    "split_file_digest",
-)
 _HANDED_OVER = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
 # How a training starts, and from which split, follows from who is champion; neither is a reason to train.
 _NO_REASONS = ("initial_sha256", "kept_digest")
@@ -56,25 +40,13 @@ class Settings(NamedTuple):
         return json.loads(json.dumps({name: digest_fields(value) for name, value in self._asdict().items()}))
 
     @classmethod
-    def of_run(
-        cls,
-        *,
-        preset: str,
-        protocol: str,
-        seed: int,
-        crop_mode: str,
-        margin: float,
-        detector: str,
-        split_file: str,
-        split_file_digest: str,
-        **training: Any,
-    ) -> Settings:
-        """Returns the settings of a run with these options."""
-        size_px = presets.PRESETS[preset].size_px
+    def of_run(cls, options: Mapping[str, Any]) -> Settings:
+        """Returns the settings of a run with these options (expressnet.config.options), by their names."""
+        size_px = presets.PRESETS[options["preset"]].size_px
         return cls(
-            CropConfig.of_run(mode=crop_mode, protocol=protocol, size_px=size_px, margin=margin, detector=detector),
-            SplitConfig(protocol=protocol, seed=seed, split_file=split_file, split_file_digest=split_file_digest),
-            recipe(preset, seed=seed, **training),
+            CropConfig.of_run(protocol=options["protocol"], size_px=size_px, **chosen(CropConfig, options)),
+            SplitConfig(**chosen(SplitConfig, options)),
+            recipe(**chosen(TrainConfig, options)),
         )
 
 
@@ -138,16 +110,10 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
     return report
 
 
-def asked_for(given: Mapping[str, Any]) -> tuple[Settings, RetrainConfig]:
-    """Returns settings and reasons of a run with these parameters, among which there may be others."""
-    reasons = RetrainConfig(min_new=given["min_new"], warm_start=given["warm_start"])
-    return Settings.of_run(**{name: given[name] for name in _PARAMETERS}), reasons
-
-
-def hand_over(report: dict[str, Any], paths: Mapping[str, Any]) -> None:
-    """Writes what later stages get to a file each, for the orchestrator; `paths` may have more than those."""
-    for name in _HANDED_OVER:
-        storage.write_bytes(Path(paths[name]), report[name].encode())
+def hand_over(report: dict[str, Any], **paths: str) -> None:
+    """Writes what later stages get to a file each, for the orchestrator; the names are those of the report."""
+    for name, path in paths.items():
+        storage.write_bytes(Path(path), report[name].encode())
 
 
 def _read_champion(models: registry.Registry, model_name: str, workspace: Path) -> _Champion | None:

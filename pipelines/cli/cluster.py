@@ -1,99 +1,141 @@
-"""The parsers of the commands for a cluster; the modules behind them are loaded when one is used."""
+"""`expressnet submit|status|logs|cancel|compare|schedule|doctor|compile`: the commands for a cluster.
+
+The modules behind them are loaded when one is used.
+"""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-from collections.abc import Callable
+import functools
 from pathlib import Path
+from typing import Annotated, Any
 
+import cyclopts
+
+from expressnet.config import options
 from pipelines import catalog
+from pipelines.cli.options import command
+from pipelines.cli.run import ABOUT
 
 SCHEDULES = Path("k8s/schedules.yaml")
+_Profile = Annotated[str, cyclopts.Parameter(help="name in k8s/profiles; or set it in expressnet.yaml")]
+_Run = Annotated[str, cyclopts.Parameter(help="id or name of a run, or its beginning")]
 
 
-def add_commands(commands: argparse._SubParsersAction, settings: argparse.ArgumentParser) -> None:
-    """Adds submit, status, logs, cancel, compare, schedule and doctor.
-
-    Args:
-        commands: of the program.
-        settings: the options that `run` and `submit` share.
-    """
-    submit = commands.add_parser(
-        "submit",
-        parents=[settings],
-        help="run a pipeline on a cluster",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    _add_profile(submit)
-    submit.add_argument("--no-cache", action="store_true", help="run every step, whatever was done before")
-    submit.add_argument("--wait", action="store_true", help="show the steps and exit with the run's truth")
-    submit.add_argument("--dry-run", action="store_true", help="print the plan and ask nobody")
-    submit.set_defaults(command=_later("submit", "run"))
-
-    status = commands.add_parser("status", help="list the latest runs, or the steps of one")
-    status.add_argument("run", nargs="?", default="", help="id or name of a run, or its beginning")
-    status.set_defaults(command=_later("runs", "status"))
-
-    logs = commands.add_parser("logs", help="print what a step of a run said")
-    logs.add_argument("run", help="id or name of a run, or its beginning")
-    logs.add_argument("step", help="train, for example")
-    logs.set_defaults(command=_later("kube", "logs"))
-
-    cancel = commands.add_parser("cancel", help="end a run")
-    cancel.add_argument("run", help="id or name of a run, or its beginning")
-    cancel.set_defaults(command=_later("runs", "cancel"))
-
-    compare = commands.add_parser("compare", help="show what differs between two runs")
-    compare.add_argument("run", nargs=2, help="ids or names of runs, or their beginnings")
-    compare.set_defaults(command=_later("compare", "run"))
-
-    schedule = commands.add_parser("schedule", help="make the endpoint's recurring runs those of k8s/schedules.yaml")
-    _add_profile(schedule)
-    schedule.add_argument("--file", type=Path, default=SCHEDULES, help="default: %(default)s")
-    schedule.add_argument("--check", action="store_true", help="change nothing; exit with 1 if something differs")
-    schedule.set_defaults(command=_later("schedule", "run"))
-
-    doctor = commands.add_parser("doctor", help="say what of the cluster is ready and how to mend the rest")
-    _add_profile(doctor)
-    doctor.set_defaults(command=_later("doctor", "run"))
+def add(app: cyclopts.App) -> None:
+    """Adds the commands."""
+    submit = cyclopts.App(name="submit", help="Run a pipeline on a cluster.")
+    for pipeline in catalog.OF_DATA:
+        made = command(options.of_pipeline(pipeline), functools.partial(_submit, pipeline), ABOUT[pipeline])
+        submit.command(made, name=pipeline)
+    app.command(submit)
+    for name, function in _COMMANDS.items():
+        app.command(function, name=name)
 
 
-def _add_profile(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", default="", help="name in k8s/profiles; or set it in expressnet.yaml")
+def _submit(
+    pipeline: str,
+    values: dict[str, Any],
+    *,
+    profile: _Profile = "",
+    cache: Annotated[bool, cyclopts.Parameter(help="take results of unchanged steps from earlier runs")] = True,
+    wait: Annotated[bool, cyclopts.Parameter(help="show the steps, and exit with 0 only if the run succeeded")] = False,
+    dry_run: Annotated[bool, cyclopts.Parameter(help="print the plan and connect to nothing")] = False,
+) -> int:
+    from pipelines.cluster import submit
+
+    try:
+        options.check(pipeline, values)
+    except ValueError as error:
+        raise cyclopts.CycloptsError(msg=str(error)) from error
+    return submit.run(pipeline, values, profile_name=profile, cache=cache, wait=wait, dry_run=dry_run)
 
 
-def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
-    return lambda options: getattr(importlib.import_module(f"pipelines.cluster.{module}"), function)(options)
+def _status(run: _Run = "") -> int:
+    """List the latest runs, or the steps of one."""
+    from pipelines.cluster import runs
+
+    return runs.status(run)
 
 
-def add_compile(commands: argparse._SubParsersAction) -> None:
-    """Adds compile."""
-    parser = commands.add_parser("compile", help="write the Kubeflow IR (YAML) of every pipeline")
-    parser.add_argument("--out", type=Path, default=Path("build/pipelines"), help="default: %(default)s")
-    parser.add_argument(
-        "--profile",
-        default="",
-        help="place the steps on this cluster (k8s/profiles), and write Pipeline and PipelineVersion resources beside",
-    )
-    parser.set_defaults(command=_compile)
+def _logs(run: _Run, step: Annotated[str, cyclopts.Parameter(help="train, for example")]) -> int:
+    """Print what a step of a run said."""
+    from pipelines.cluster import kube
+
+    return kube.logs(run, step)
 
 
-def _compile(options: argparse.Namespace) -> int:
+def _cancel(run: _Run) -> int:
+    """End a run."""
+    from pipelines.cluster import runs
+
+    return runs.cancel(run)
+
+
+def _compare(
+    run: Annotated[list[str], cyclopts.Parameter(help="ids or names of two runs, or their beginnings")],
+) -> int:
+    """Show what differs between two runs."""
+    from pipelines.cluster import compare
+
+    if len(run) != 2:
+        raise cyclopts.CycloptsError(msg=f'RUN must name two runs, as RUN="<one> <other>"; got {len(run)}.')
+    return compare.run(*run)
+
+
+def _schedule(
+    *,
+    profile: _Profile = "",
+    file: Annotated[Path, cyclopts.Parameter(help="declarations of the schedules")] = SCHEDULES,
+    check: Annotated[bool, cyclopts.Parameter(help="change nothing; exit with 1 if something differs")] = False,
+) -> int:
+    """Make the endpoint's recurring runs those of k8s/schedules.yaml."""
+    from pipelines.cluster import schedule
+
+    return schedule.run(file, profile_name=profile, only_check=check)
+
+
+def _doctor(*, profile: _Profile = "") -> int:
+    """Check what of the cluster is ready, and say how to repair the rest."""
+    from pipelines.cluster import doctor
+
+    return doctor.run(profile)
+
+
+def _compile(
+    *,
+    out: Annotated[Path, cyclopts.Parameter(help="folder of the files")] = Path("build/pipelines"),
+    profile: Annotated[
+        str,
+        cyclopts.Parameter(
+            help="place the steps on this cluster (k8s/profiles), and write Pipeline and PipelineVersion resources"
+        ),
+    ] = "",
+) -> int:
+    """Write the Kubeflow IR (YAML) of every pipeline."""
     from pipelines import image_lock, profiles
     from pipelines.cluster import package, settings, submit
 
-    profile = profiles.read(options.profile) if options.profile else None
+    placed = profiles.read(profile) if profile else None
     how = {"lock": image_lock.read_lock(), "allow_tags": submit.allows_tags()}
-    folder = options.out / options.profile
+    folder = out / profile
     for name in catalog.NAMES:
-        written = {f"{name}.yaml": package.make(name, profile, **how).text}
-        if profile:
-            namespace = settings.read().namespace
-            resources = package.kubernetes_resources(name, profile, **how, namespace=namespace)
+        written = {f"{name}.yaml": package.make(name, placed, **how).text}
+        if placed:
+            resources = package.kubernetes_resources(name, placed, **how, namespace=settings.read().namespace)
             written[f"{name}.resources.yaml"] = resources
         folder.mkdir(parents=True, exist_ok=True)
         for file_name, text in written.items():
             (folder / file_name).write_text(text)
             print(folder / file_name)
     return 0
+
+
+_COMMANDS = {
+    "status": _status,
+    "logs": _logs,
+    "cancel": _cancel,
+    "compare": _compare,
+    "schedule": _schedule,
+    "doctor": _doctor,
+    "compile": _compile,
+}

@@ -1,109 +1,98 @@
-"""Commands on registered models: promote, rollback, champion, history, reproduce."""
+"""`expressnet promote|rollback|champion|history|reproduce|export`: registered models."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from expressnet import config
-from expressnet.runtime import storage
+import cyclopts
+
+from expressnet.config.options import of_pipeline
 from pipelines import local
+from pipelines.cli.options import OUT, Workspace, command
+from pipelines.errors import RunError
+
+_Model = Annotated[
+    str,
+    cyclopts.Parameter(
+        name=["--model", "--name"], help="name of a model, such as expressnet-demo; not needed where there is one"
+    ),
+]
+_Version = Annotated[str, cyclopts.Parameter(help="such as 20260101-0123abcd; `history` and runs name them")]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds the commands to the parser of `python -m pipelines`."""
-    promote = _add(commands, "promote", _promote, "let a registered model through the gate, or say why not")
-    promote.add_argument("--version", required=True, help="such as 20260101-0123abcd; `history` and runs name them")
-    promote.add_argument(
-        "--intended-use",
-        default=config.PromoteConfig.intended_use,
-        help="what the model is for; recorded, and asked for where faces are real",
-    )
-    promote.add_argument(
-        "--jurisdiction",
-        choices=config.JURISDICTIONS,
-        default=config.PromoteConfig.jurisdiction,
-        help="whose prohibitions the use is compared with; default: %(default)s",
-    )
-    rollback = _add(commands, "rollback", _rollback, "make an earlier champion the champion again")
-    rollback.add_argument("--to", default="", metavar="VERSION", help="default: the one that the champion replaced")
-    rollback.add_argument("--reason", required=True, help="why, in words; recorded")
-    _add(commands, "champion", _champion, "say who is champion, for what, on which evidence")
-    _add(commands, "history", _history, "list the champions and check that nobody changed the list; 1 if somebody did")
-    reproduce = _add(commands, "reproduce", _reproduce, "print what makes a version again, and check what is here")
-    reproduce.add_argument("--version", required=True)
+def add(app: cyclopts.App, run: cyclopts.App) -> None:
+    """Adds the commands; `run` takes the pipeline promote too."""
+    promote = command(of_pipeline("promote"), _promote, "Let a registered model through the gate, or say why not.")
+    app.command(promote, name="promote")
+    run.command(promote, name="promote")
+    app.command(_rollback, name="rollback")
+    app.command(_champion, name="champion")
+    app.command(_history, name="history")
+    app.command(_reproduce, name="reproduce")
+    app.command(_export, name="export")
 
 
-def _add(
-    commands: argparse._SubParsersAction, name: str, command: Callable[[argparse.Namespace], int], about: str
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=about)
-    parser.add_argument(
-        "--name", default="", metavar="MODEL", help="such as expressnet-demo; not needed where one model is meant"
-    )
-    parser.add_argument("--out", type=Path, default=Path("out"), help="workspace; default: %(default)s")
-    parser.set_defaults(command=lambda options: _guarded(command, options))
-    return parser
+def require_workspace(out: Path) -> Path:
+    """Returns the absolute folder of a workspace.
+
+    Raises:
+        RunError: there is none.
+    """
+    workspace = out.expanduser().absolute()
+    if not workspace.is_dir():
+        raise RunError(f"There is no workspace at {workspace}. Is OUT= the folder of the runs?")
+    return workspace
 
 
-def _guarded(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
-    """Runs a command; what people can mend is told in one message."""
-    try:
-        options.out = options.out.expanduser().absolute()
-        if not options.out.is_dir():
-            raise FileNotFoundError(f"There is no workspace at {options.out}. Is OUT= the folder of the runs?")
-        return command(options)
-    except (ValueError, OSError, storage.ConflictError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _promote(options: argparse.Namespace) -> int:
-    arguments = {
-        "version": options.version,
-        "model_name": options.name,
-        "intended_use": options.intended_use,
-        "jurisdiction": options.jurisdiction,
-    }
-    local.run("promote", arguments, options.out)
+def _promote(values: dict[str, Any], *, version: _Version, model: _Model = "", out: Workspace = OUT) -> int:
+    local.run("promote", {"version": version, "model_name": model, **values}, require_workspace(out))
     return 0
 
 
-def _rollback(options: argparse.Namespace) -> int:
+def _rollback(
+    *,
+    reason: Annotated[str, cyclopts.Parameter(help="why, in words; recorded")],
+    to: Annotated[str, cyclopts.Parameter(help="version; the one that the champion replaced if empty")] = "",
+    model: _Model = "",
+    out: Workspace = OUT,
+) -> int:
+    """Make an earlier champion the champion again."""
     from expressnet.commands import rollback
 
-    rollback.run(options.out, options.reason, to=options.to, model_name=options.name)
+    rollback.run(require_workspace(out), reason, to=to, model_name=model)
     return 0
 
 
-def _champion(options: argparse.Namespace) -> int:
+def _champion(*, model: _Model = "", out: Workspace = OUT) -> int:
+    """Show who is champion, for what, on which evidence."""
     from expressnet.registry import registry
 
-    models = registry.Registry(options.out)
-    champion = models.champion(models.model_name(options.name))
+    models = registry.Registry(require_workspace(out))
+    champion = models.champion(models.model_name(model))
     if champion is None:
         raise FileNotFoundError("champion.json is lost; `make history` says more.")
     use = champion["settings"]["intended_use"] or "not stated"
-    told = {
-        "champion": f"{champion['model_name']} {champion['version']}",
-        "since": champion["promoted_at"],
-        "because": champion["reason"],
-        "intended use": use,
-        "before it": champion["previous"] or "nobody",
-        "files": models.champion_dir(options.name),
-    }
-    _tell(told)
+    _tell(
+        {
+            "champion": f"{champion['model_name']} {champion['version']}",
+            "since": champion["promoted_at"],
+            "because": champion["reason"],
+            "intended use": use,
+            "before it": champion["previous"] or "nobody",
+            "files": models.champion_dir(model),
+        }
+    )
     return 0
 
 
-def _history(options: argparse.Namespace) -> int:
+def _history(*, model: _Model = "", out: Workspace = OUT) -> int:
+    """List the champions and check that nobody changed the list; exits with 1 if somebody did."""
     from expressnet.registry import registry
 
-    models = registry.Registry(options.out)
-    champions = models.champions(models.model_name(options.name))
+    models = registry.Registry(require_workspace(out))
+    champions = models.champions(models.model_name(model))
     for number, entry in enumerate(champions.entries(), start=1):
         print(f"{number:>4}  {_line(entry)}")
     found = champions.problems()
@@ -121,13 +110,35 @@ def _line(entry: dict[str, Any]) -> str:
         return "can't be read"
 
 
-def _reproduce(options: argparse.Namespace) -> int:
+def _reproduce(*, version: _Version, model: _Model = "", out: Workspace = OUT) -> int:
+    """Print the commands that reproduce a version, and check code, packages and data here."""
     from expressnet.commands import reproduce
 
-    found = reproduce.run(options.out, options.version, options.name)
+    found = reproduce.run(require_workspace(out), version, model)
     print("\n".join(found["commands"]))
     _tell(found["checks"])
     return 0 if found["is_same"] else 1
+
+
+def _export(
+    *,
+    model: Annotated[
+        str,
+        cyclopts.Parameter(
+            name=["--model", "--name"], help="name of a champion, or a model folder; not needed where there is one"
+        ),
+    ] = "",
+    to: Annotated[Path, cyclopts.Parameter(help="new folder")] = Path("build/export"),
+    out: Workspace = OUT,
+) -> int:
+    """Write the champion as SavedModel and TFLite: uint8 crops in, probabilities out."""
+    from expressnet.commands import export
+    from expressnet.registry import registry
+
+    is_folder = bool(model) and Path(model).expanduser().is_dir()
+    folder = Path(model).expanduser() if is_folder else registry.Registry(require_workspace(out)).champion_dir(model)
+    export.run(folder, to)
+    return 0
 
 
 def _tell(told: dict[str, Any]) -> None:

@@ -1,73 +1,49 @@
-"""The commands that put a champion to work: `python -m pipelines predict|serve`."""
+"""`expressnet predict|serve`: a champion at work."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from pathlib import Path
+from typing import Annotated, Any
 
-from expressnet import config
-from pipelines import errors, local
+import cyclopts
+
+from expressnet.config.base import chosen
+from expressnet.config.options import of_classes, of_pipeline
+from expressnet.config.predict import ServeConfig
+from pipelines import local
+from pipelines.cli.models import require_workspace
+from pipelines.cli.options import OUT, Workspace, command
+from pipelines.errors import RunError
+
+_Input = Annotated[str, cyclopts.Parameter(help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix")]
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Adds both commands to the command line."""
-    predict = commands.add_parser(
-        "predict",
-        help="run the pipeline predict: photographs in, a table of predictions out",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def add(app: cyclopts.App, run: cyclopts.App) -> None:
+    """Adds the commands; `run` takes the pipeline predict too."""
+    predict = command(
+        of_pipeline("predict"), _predict, "Predict photographs with a registered model: a table of answers."
     )
-    predict.add_argument("input", help="folder, file, .zip, .tar, .tar.gz or gs://bucket/prefix")
-    _add_choice(predict)
-    predict.add_argument("--gallery", action="store_true", help="also write a page that shows the faces")
-    predict.set_defaults(command=_predict)
-    serve = commands.add_parser(
-        "serve",
-        help="open a page on this machine on which a photograph can be dropped",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    app.command(predict, name="predict")
+    run.command(predict, name="predict")
+    serve = command(
+        of_classes(ServeConfig), _serve, "Open a page on this machine that answers for a dropped photograph."
     )
-    _add_choice(serve)
-    serve.add_argument("--port", type=int, default=config.ServeConfig.port, help="of 127.0.0.1; 0 takes a free one")
-    serve.set_defaults(command=_serve)
+    app.command(serve, name="serve")
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        default=config.ModelChoice.model,
-        metavar="NAME",
-        help="such as expressnet-demo; not needed where there is one champion",
-    )
-    parser.add_argument(
-        "--version",
-        default=config.ModelChoice.version,
-        metavar="VERSION",
-        help="YYYYMMDD-<digest8> of a registered version instead of the champion",
-    )
-    parser.add_argument("--out", type=Path, default=Path("out"), help="workspace with the registry")
-
-
-def _predict(options: argparse.Namespace) -> int:
-    if not options.input:
-        raise errors.RunError("INPUT= names the photographs: a folder, a file, an archive or gs://bucket/prefix.")
-    # Otherwise a mistyped OUT= would become a new, empty workspace.
-    if not options.out.expanduser().is_dir():
-        raise errors.RunError(f"There is no workspace at {options.out}. Is OUT= the folder that the runs were given?")
-    where = options.input if "://" in options.input else str(Path(options.input).expanduser().absolute())
-    arguments = {"input_uri": where, "model": options.model, "version": options.version, "gallery": options.gallery}
-    local.run("predict", arguments, options.out)
+def _predict(values: dict[str, Any], input: _Input = "", *, out: Workspace = OUT) -> int:
+    if not input:
+        raise RunError("INPUT= names the photographs: a folder, a file, an archive or gs://bucket/prefix.")
+    workspace = require_workspace(out)  # otherwise a mistyped OUT= would become a new, empty workspace
+    where = input if "://" in input else str(Path(input).expanduser().absolute())
+    local.run("predict", {"input_uri": where, **values}, workspace)
     return 0
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(values: dict[str, Any], *, out: Workspace = OUT) -> int:
     from expressnet.commands import serve
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    try:
-        settings = config.ServeConfig(model=options.model, version=options.version, port=options.port)
-        serve.run(options.out.expanduser().absolute(), settings)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    serve.run(out.expanduser().absolute(), ServeConfig(**chosen(ServeConfig, values)))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 from typing import Any
@@ -16,11 +15,11 @@ from pipelines.cluster.confidential import say
 _EVALUATION = "/evaluation/evaluation.json"
 
 
-def run(options: argparse.Namespace) -> int:
+def run(one: str, other: str) -> int:
     """Prints the differences of two runs side by side."""
     found = settings.read()
     with client.connect(found) as api:
-        pair = [runs.find(api, wanted) for wanted in options.run]
+        pair = [runs.find(api, wanted) for wanted in (one, other)]
         figures = [_figures(api, run) for run in pair]
     rows = differences(*(_facts(run) for run in pair))
     rows += [(name, *(f"{each[name]:.4f}" if name in each else "-" for each in figures)) for name in HEADLINES]

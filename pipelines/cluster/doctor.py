@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import re
 import uuid
@@ -25,10 +24,10 @@ class _Where(NamedTuple):
     profile: profiles.Profile
 
 
-def run(options: argparse.Namespace) -> int:
+def run(profile_name: str) -> int:
     """Prints a line for every thing that a run needs; returns 1 if one of them fails."""
     found = settings.read()
-    where = _Where(found, profiles.read(options.profile or found.profile))
+    where = _Where(found, profiles.read(profile_name or found.profile))
     findings = []
     for examination in (_endpoint, _kubernetes, _image_lock, _bucket):
         for finding in _survived(examination, where):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from typing import Any
 
@@ -67,19 +66,19 @@ def ask(method: Any, *arguments: Any, **named: Any) -> Any:
         ) from None
 
 
-def logs(options: argparse.Namespace) -> int:
+def logs(wanted: str, step: str) -> int:
     """Prints what a step of a run said, the latest attempt last."""
     found = settings.read()
     with client.connect(found) as api:
-        run = runs.find(api, options.run)
+        run = runs.find(api, wanted)
     core = kubernetes.client.CoreV1Api(connect())
-    selector = f"{_RUN_LABEL}={run.run_id},{STAGE_LABEL}={options.step}"
+    selector = f"{_RUN_LABEL}={run.run_id},{STAGE_LABEL}={step}"
     pods = ask(core.list_namespaced_pod, found.namespace, label_selector=selector).items
     if not pods:
         states = runs.steps(run)
-        state = states[options.step][0] if options.step in states else f"not a step; steps are {', '.join(states)}"
+        state = states[step][0] if step in states else f"not a step; steps are {', '.join(states)}"
         raise ClusterError(
-            f"Run {run.display_name} has no pod of step {options.step} in namespace {found.namespace} ({state}). A "
+            f"Run {run.display_name} has no pod of step {step} in namespace {found.namespace} ({state}). A "
             "reused step has none, and pods of old runs are removed; their logs may be in the bucket."
         )
     for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import io
 import re
@@ -25,13 +24,13 @@ _RECENT = 20
 _INNER = re.compile(r"(-driver|^executor|^root|^exit-handler-\d+|^iteration-\d+|^condition-.*|^for-loop-\d+)$")
 
 
-def status(options: argparse.Namespace) -> int:
+def status(wanted: str) -> int:
     """Prints the latest runs, or the steps of one; 1 if that one failed."""
     with client.connect(settings.read()) as api:
-        if not options.run:
+        if not wanted:
             _print_recent(api)
             return 0
-        found = find(api, options.run)
+        found = find(api, wanted)
         say(f"{found.display_name}  {found.state}\n{api.link(f'runs/details/{found.run_id}')}\n")
         say(tables.render(("step", "state", "minutes"), [(n, *row) for n, row in steps(found).items()]))
         return 1 if found.state in FINAL and not succeeded(found) else 0
@@ -146,10 +145,10 @@ def why(run: kfp_server_api.V2beta1Run) -> str:
     return f"{which}{' ' + message if message else ''}"
 
 
-def cancel(options: argparse.Namespace) -> int:
+def cancel(wanted: str) -> int:
     """Ends a run; the summary is still written."""
     with client.connect(settings.read()) as api:
-        run = find(api, options.run)
+        run = find(api, wanted)
         if run.state in FINAL:
             raise ClusterError(f"A run that is under way can be cancelled; {run.display_name} is {run.state.lower()}.")
         api.runs.run_service_terminate_run(run.run_id)

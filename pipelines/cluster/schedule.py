@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime
 import json
@@ -153,22 +152,22 @@ def _wanted(schedule: Schedule, found: settings.Settings, default_profile: str) 
     )
 
 
-def run(options: argparse.Namespace) -> int:
-    """Shows and applies the difference; with --check returns 1 if there is one."""
-    zone, declared = read(options.file)
+def run(file: Path, *, profile_name: str, only_check: bool) -> int:
+    """Shows and applies the difference; with `only_check` returns 1 if there is one."""
+    zone, declared = read(file)
     found = settings.read()
-    wanted = {name: _wanted(schedule, found, options.profile) for name, schedule in declared.items()}
+    wanted = {name: _wanted(schedule, found, profile_name) for name, schedule in declared.items()}
     now = datetime.datetime.now(zone)
     for name, schedule in declared.items():
         times = ", ".join(time.strftime("%a %Y-%m-%d %H:%M:%S") for time in schedule.next_times(now))
         say(f"{name}: next {times} ({zone.key}){'' if schedule.enabled else ', but it is off'}")
     with client.connect(found) as api:
         drifted = [
-            _settle(api, name, wanted.get(name), there, options.check, found)
+            _settle(api, name, wanted.get(name), there, only_check, found)
             for name, there in _present(api, set(wanted)).items()
         ]
-    say(f"{sum(drifted)} of {len(drifted)} schedules {'differ' if options.check else 'were changed'}")
-    return 1 if options.check and any(drifted) else 0
+    say(f"{sum(drifted)} of {len(drifted)} schedules {'differ' if only_check else 'were changed'}")
+    return 1 if only_check and any(drifted) else 0
 
 
 def _present(api: client.Api, names: set[str]) -> dict[str, list[kfp_server_api.V2beta1RecurringRun]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -20,38 +19,47 @@ from pipelines.cluster.package import LABELLED, Package, commit, make, run_label
 _LICENCE = "The data set's licence must be acknowledged with ACCEPT_LICENCE=1"
 
 
-def run(options: argparse.Namespace) -> int:
-    """Submits; returns 0 if the run was started, or with WAIT=1 if it succeeded."""
+def run(pipeline: str, values: dict[str, Any], *, profile_name: str, cache: bool, wait: bool, dry_run: bool) -> int:
+    """Submits; returns 0 if the run was started, or with `wait` if it succeeded.
+
+    Args:
+        pipeline: name in the catalog.
+        values: of the pipeline's options.
+        profile_name: of the cluster; "" takes the one of expressnet.yaml.
+        cache: whether results of unchanged steps are taken from earlier runs.
+        wait: whether to show the steps until the run is over.
+        dry_run: whether to print the plan and connect to nothing.
+    """
     found = settings.read()
-    profile = profiles.read(options.profile or found.profile)
-    parameters = parameters_of(options, found, profile)
+    profile = profiles.read(profile_name or found.profile)
+    parameters = parameters_of(pipeline, values, found, profile, offline=dry_run)
     confidential.refuse(parameters)
     lock = image_lock.read_lock()
     allow_tags = allows_tags()
     stale = image_lock.why_stale(lock)
     package = make(
-        options.pipeline,
+        pipeline,
         profile,
         lock,
-        allow_tags=allow_tags or options.dry_run,
-        cache=not options.no_cache,
-        labels=run_labels(options.pipeline, parameters, lock),
+        allow_tags=allow_tags or dry_run,
+        cache=cache,
+        labels=run_labels(pipeline, parameters, lock),
     )
-    name = run_name(options.pipeline, parameters)
-    if options.dry_run:
+    name = run_name(pipeline, parameters)
+    if dry_run:
         notes = _notes(package, parameters, stale, allow_tags)
-        notes += split_files.notes(options.split_file, parameters) if options.split_file else []
+        notes += split_files.notes(values["split_file"], parameters) if values["split_file"] else []
         say(plan.render(package, profile, parameters, name, notes))
         return 0
     require_ready(parameters, stale)
-    account = placement.service_account(catalog.load(options.pipeline), profile)
+    account = placement.service_account(catalog.load(pipeline), profile)
     with client.connect(found) as api:
-        if options.split_file and split_files.upload(options.split_file, parameters["split_file"]):
+        if values["split_file"] and split_files.upload(values["split_file"], parameters["split_file"]):
             say(f"uploaded   {parameters['split_file']}")
         version = uploaded(api, package)
         started = start(api, version, parameters, name, found, account, profile.name)
         say(f"run        {name}\n           {api.link(f'runs/details/{started.run_id}')}")
-        return runs.wait(api, started.run_id, list(package.tasks())) if options.wait else 0
+        return runs.wait(api, started.run_id, list(package.tasks())) if wait else 0
 
 
 def require_ready(parameters: dict[str, Any], stale: str) -> None:
@@ -77,18 +85,17 @@ def allows_tags() -> bool:
     return os.environ.get("ALLOW_TAGS", "") == "1"
 
 
-def parameters_of(options: argparse.Namespace, found: settings.Settings, profile: profiles.Profile) -> dict[str, Any]:
+def parameters_of(
+    pipeline: str, values: dict[str, Any], found: settings.Settings, profile: profiles.Profile, *, offline: bool
+) -> dict[str, Any]:
     """Returns the run's parameters: what was asked for, the workspace, and where checkpoints go.
 
     Raises:
         ClusterError: a path is one of this machine, or the split file can't be used.
-        RunError: an option belongs to another pipeline.
     """
-    catalog.require_known(options.pipeline, vars(options))
-    known = catalog.load(options.pipeline).component_spec.inputs
-    given = {name: value for name, value in vars(options).items() if name in known}
+    known, given = catalog.load(pipeline).component_spec.inputs, dict(values)
     if given.get("split_file"):
-        given |= split_files.parameters(given["split_file"], found, profile.workspace_path, offline=options.dry_run)
+        given |= split_files.parameters(given["split_file"], found, profile.workspace_path, offline=offline)
     for name in ("data_uri", "backbone_weights"):
         _require_reachable(name, str(given.get(name, "")), profile.workspace_path)
     if "checkpoint_uri" in known and not given.get("checkpoint_uri"):

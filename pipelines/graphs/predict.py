@@ -4,28 +4,12 @@ from kfp import dsl
 
 from components.predict import predict as predict_stage
 from components.summary import summary
-from expressnet.config import PredictConfig
+from pipelines.graphs.parameters import Settings, pipeline, task
 
 
-@dsl.pipeline(name="expressnet-predict", description=__doc__)
-def predict(
-    workspace: str,
-    input_uri: str,
-    model: str = PredictConfig.model,
-    version: str = PredictConfig.version,
-    gallery: bool = PredictConfig.gallery,
-):
-    """Predicts every photograph of a source with the champion, or with a version.
-
-    Args:
-        workspace: folder of the registry, in which the predictions are kept.
-        input_uri: folder, file, archive or gs://bucket/prefix.
-        model: name of a registered model; empty where there is one champion.
-        version: name of a registered version; empty for the champion.
-        gallery: whether a page with the crops is written.
-    """
+@pipeline(required={"input_uri": "folder, file, archive or gs://bucket/prefix of the photographs"})
+def predict(settings: Settings) -> None:
+    """Predicts every photograph of a source with the champion, or with a version."""
     with dsl.ExitHandler(summary().set_caching_options(False)):
         # Reads the source every time; what was predicted before it knows by itself.
-        predict_stage(
-            input_uri=input_uri, workspace=workspace, model=model, version=version, gallery=gallery
-        ).set_caching_options(False)
+        task(predict_stage, settings).set_caching_options(False)
