@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
-from expressnet.config import CropConfig, IngestConfig
+from expressnet.config import CropConfig, IngestConfig, chosen
 from expressnet.data import manifest, shards
 from expressnet.faces import alignment
 from expressnet.imaging import codec
@@ -169,7 +169,7 @@ def test_the_page_says_why_it_shows_no_crops(portraits, tmp_path, capsys):
 
 def test_the_mode_of_a_run_is_that_of_its_protocol_unless_it_says_otherwise():
     modes = [
-        CropConfig.of_run(mode=mode, protocol=protocol).mode
+        CropConfig.of_run(protocol=protocol, **chosen(CropConfig, {"crop_mode": mode})).mode
         for mode, protocol in (
             ("auto", "honest"),
             ("auto", "paper"),

@@ -8,23 +8,13 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import made_models
-from expressnet.config import PromoteConfig, RetrainConfig
+from expressnet.config import PromoteConfig, RetrainConfig, options
 from expressnet.data import manifest, seen_rows
 from expressnet.registry import registry, sealed_files
 from expressnet.runtime import code_version, storage
 from expressnet.stages import decide, promote, register
 
-OPTIONS = {
-    "preset": "tiny",
-    "protocol": "honest",
-    "seed": 52,
-    "crop_mode": "auto",
-    "margin": 0.1,
-    "detector": "auto",
-    "split_file": "",
-    "split_file_digest": "",
-    "epochs": 3,
-}
+OPTIONS = {**options.defaults("retrain"), "preset": "tiny", "epochs": 3}
 NUM_IMAGES = 1000
 NUM_TESTED = 210
 
@@ -51,7 +41,7 @@ def _write_data(store, rows, digest="d" * 64, **changes):
 def workspace(tmp_path_factory):
     """A champion of NUM_IMAGES images, the first NUM_TESTED of them its test split; its data are in the workspace."""
     tmp_path = tmp_path_factory.mktemp("workspace")
-    settings = decide.Settings.of_run(**OPTIONS).plain()
+    settings = decide.Settings.of_run(OPTIONS).plain()
     model_dir, evaluation_dir = made_models.write(tmp_path / "made")
     provenance = storage.read_json(model_dir / "provenance.json") | {
         "dataset_digest": "d" * 64,
@@ -74,8 +64,8 @@ def workspace(tmp_path_factory):
     return tmp_path
 
 
-def _decide(workspace, data, *, options=(), **config):
-    settings = decide.Settings.of_run(**{**OPTIONS, **dict(options)})
+def _decide(workspace, data, *, changed=(), **config):
+    settings = decide.Settings.of_run({**OPTIONS, **dict(changed)})
     out = workspace / "decisions" / str(len(list(workspace.glob("decisions/*"))))
     return decide.run(str(data), str(out), str(workspace), settings, RetrainConfig(**config))
 
@@ -104,7 +94,7 @@ def test_the_same_data_code_and_settings_are_nothing_to_do_and_leave_no_byte(wor
     ],
 )
 def test_other_settings_are_a_reason_and_named(workspace, options, reason):
-    report = _decide(workspace, workspace / "datasets" / ("d" * 64), options=options)
+    report = _decide(workspace, workspace / "datasets" / ("d" * 64), changed=options)
     assert report["retrain"]
     assert report["reason"] == reason
 
@@ -184,7 +174,7 @@ def test_a_warm_start_names_the_sealed_weights_of_the_same_network(workspace, tm
     champion = registry.Registry(workspace).champion_dir("expressnet-made")
     assert report["initial_weights"] == str(champion / "weights.safetensors")
     assert report["initial_sha256"] == storage.file_sha256(champion / "weights.safetensors")
-    other = _decide(workspace, data, warm_start=True, options={"preset": "small"})
+    other = _decide(workspace, data, warm_start=True, changed={"preset": "small"})
     assert other["initial_weights"] == ""
     assert "It starts from scratch" in other["reason"]
 
@@ -201,6 +191,6 @@ def test_a_champion_that_was_damaged_is_refused(workspace):
 
 
 def test_a_setting_of_the_run_is_compared_by_its_value():
-    settings = decide.Settings.of_run(**OPTIONS)
+    settings = decide.Settings.of_run(OPTIONS)
     moved = settings._replace(split=dataclasses.replace(settings.split, split_file="/elsewhere/split.csv"))
     assert decide.differences(settings.plain(), moved.plain()) == []
