@@ -12,7 +12,7 @@ from expressnet.config import options
 _PLACE = "options"
 
 
-def stage(base_image, *classes):
+def stage(base_image, *classes, without=()):
     """Returns a decorator that makes a component whose parameter `options` stands for the options of `classes`.
 
     Kubeflow reads a component's inputs off the function's signature and ships the function's source, so both must
@@ -22,10 +22,12 @@ def stage(base_image, *classes):
     Args:
         base_image: in which the component runs.
         *classes: settings classes, see expressnet.config.options.
+        without: options of theirs that this stage does not look at.
     """
 
     def make(function):
-        inputs = {name: option.kind.__name__ for name, option in options.of_classes(*classes).items()}
+        offered = options.of_classes(*classes).items()
+        inputs = {name: option.kind.__name__ for name, option in offered if name not in without}
         source = _written_out(textwrap.dedent(inspect.getsource(function)), inputs)
         file_name = f"<component {function.__name__}>"
         linecache.cache[file_name] = (len(source), None, source.splitlines(keepends=True), file_name)

@@ -4,7 +4,7 @@ from components import _images, _stage
 from expressnet.config.crop import CropConfig
 
 
-@_stage.stage(_images.DATA, CropConfig)
+@_stage.stage(_images.DATA, CropConfig, without=("pictures",))
 def cut(
     photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,

@@ -25,6 +25,7 @@ def build() -> cyclopts.App:
         exit_on_error=False,
         print_error=False,
         suppress_keyboard_interrupt=False,
+        default_parameter=cyclopts.Parameter(allow_repeating=True),  # the last one counts
     )
     pipelines = run.add(app)
     predict.add(app, pipelines)

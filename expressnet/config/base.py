@@ -116,11 +116,11 @@ def requirement(field: FieldInfo) -> str:
     if low and high:
         ends = bounds(field)
         if field.annotation is int and (low, high) == ("ge", "le"):
-            return f"in {ends[low]:,}..{ends[high]:,}"
+            return f"in {ends[low]}..{ends[high]}"
         return f"in {_SIGNS[low][0]}{ends[low]:g}, {ends[high]:g}{_SIGNS[high][0]}"
     if end := low or high:
         value = bounds(field)[end]
-        return "positive" if (end, value) == ("gt", 0) else f"{_SIGNS[end][1]} {value:,}"
+        return "positive" if (end, value) == ("gt", 0) else f"{_SIGNS[end][1]} {value}"
     return _PLAIN.get(typing.cast(type, field.annotation), "of another kind")
 
 

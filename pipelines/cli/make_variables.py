@@ -30,27 +30,37 @@ def arguments(app: cyclopts.App, command: list[str], environment: Mapping[str, s
     Raises:
         CycloptsError: a variable is unknown, or a switch is neither 1 nor 0.
     """
-    target = app
+    family, target = app, app
     for word in command:
-        if word not in target.resolved_commands():
-            known = ", ".join(sorted(name for name in target.resolved_commands() if not name.startswith("-")))
-            raise cyclopts.CycloptsError(msg=f"PIPELINE must be one of {known}; got {word!r}.")
-        target = target[word]
-    variables = {_variable(name): each for each in target.assemble_argument_collection() for name in each.names}
+        if word not in _names(target):
+            raise cyclopts.CycloptsError(msg=f"PIPELINE must be one of {', '.join(_names(target))}; got {word!r}.")
+        family, target = target, target[word]
+    variables = _variables(target)
     for name in environment.get(GIVEN, "").split():
         if name not in variables and name not in _OTHERS:
-            raise cyclopts.CycloptsError(msg=_unknown(name, command, sorted(variables)))
+            others = [other for other in _names(family) if name in _variables(family[other])] if command[1:] else []
+            raise cyclopts.CycloptsError(msg=_unknown(name, command, sorted(variables), others))
     given = {id(each): (name, each) for name, each in variables.items() if environment.get(name)}
     return [*command, *(word for name, each in given.values() for word in _words(name, each, environment[name]))]
+
+
+def _names(app: cyclopts.App) -> list[str]:
+    return sorted(name for name in app.resolved_commands() if not name.startswith("-"))
+
+
+def _variables(command: cyclopts.App) -> dict[str, cyclopts.Argument]:
+    return {_variable(name): each for each in command.assemble_argument_collection() for name in each.names}
 
 
 def _variable(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_").upper()
 
 
-def _unknown(name: str, command: list[str], known: list[str]) -> str:
+def _unknown(name: str, command: list[str], known: list[str], others: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(known)}."
+    if others:
+        hint = f"It belongs to PIPELINE={' or '.join(others)}."
     return f"`make {command[0]}`{f' of {command[1]}' if command[1:] else ''} has no variable {name}. {hint}"
 
 

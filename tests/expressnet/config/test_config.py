@@ -24,7 +24,7 @@ from expressnet import config
         (lambda: config.SplitConfig(seed=2.5), "seed must be a whole number at least 0; got 2.5"),
         (lambda: config.SplitConfig(sead=1), "SplitConfig has no field 'sead'. Did you mean seed?"),
         (lambda: config.SplitConfig(protocol="honset"), "got 'honset'. Did you mean honest?"),
-        (lambda: config.CropConfig(size_px=7), r"size_px must be in 8..1,024; got 7"),
+        (lambda: config.CropConfig(size_px=7), r"size_px must be in 8..1024; got 7"),
         (lambda: config.TrainConfig(learning_rate=0, epochs=1, batch_size=1), "learning_rate must be positive; got 0"),
         (lambda: config.TrainConfig(), "epochs must be given"),
         (lambda: config.recipe("huge", seed=1), "Unknown preset 'huge'; known are paper, small, tiny"),

@@ -101,7 +101,9 @@ def test_other_settings_are_a_reason_and_named(workspace, options, reason):
 
 def test_other_code_is_a_reason_and_its_stage_is_named(workspace, monkeypatch):
     digest = code_version.digest
-    monkeypatch.setattr(code_version, "digest", lambda *names: "0" * 64 if names == ("split",) else digest(*names))
+    monkeypatch.setattr(
+        code_version, "digest", lambda *names: "0" * 64 if names == ("stages.split",) else digest(*names)
+    )
     report = _decide(workspace, workspace / "datasets" / ("d" * 64))
     assert (report["retrain"], report["reason"]) == (True, "code of split")
 

@@ -44,7 +44,8 @@ def test_a_variable_of_the_environment_counts_as_well_and_foreign_ones_do_not():
     [
         ("run train", {"SEDE": "3"}, "`make run` of train has no variable SEDE. Did you mean SEED?"),
         ("serve", {"DATASET": "demo"}, "`make serve` has no variable DATASET. It takes "),
-        ("run train", {"MIN_NEW": "3"}, "has no variable MIN_NEW"),
+        ("run train", {"MIN_NEW": "3"}, "`make run` of train has no variable MIN_NEW. It belongs to PIPELINE=retrain."),
+        ("submit train", {"ON_DRIFT": "stop"}, "It belongs to PIPELINE=retrain."),
         ("run train", {"XLA": "maybe"}, "XLA must be 1 or 0; got 'maybe'"),
         ("run trian", {}, "PIPELINE must be one of predict, promote, retrain, train; got 'trian'"),
     ],

@@ -217,7 +217,6 @@ def test_images_of_other_code_are_refused(endpoint, tmp_path, capsys, changes, m
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--min-new", "0"), "MIN_NEW belongs to PIPELINE=retrain; got PIPELINE=train."),
         (["--dataset", "folder", "--data-uri", "/home/me/faces"], "data_uri must be gs://... or lie below /workspace"),
         (["--dataset", "fer2013", "--data-uri", "gs://b/f.csv"], "must be acknowledged with ACCEPT_LICENCE=1"),
         (["--split-file", "split.csv"], "split.csv is no file. Is it the split.csv that a split wrote?"),

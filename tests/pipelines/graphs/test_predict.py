@@ -55,7 +55,7 @@ def test_a_run_ends_with_a_table_and_a_summary(champion, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["predict", ""], "INPUT= names the photographs"),
-        (["predict", "x", "--out", "nowhere"], "There is no workspace at nowhere"),
+        (["predict", "x", "--out", "nowhere"], "There is no workspace at"),
         (["serve", "--out", "nowhere", "--port", "0"], "There is no workspace at"),
         (["serve", "--port", "70000"], "port must be in 0..65535; got 70000"),
     ],
