@@ -8,8 +8,8 @@ from expressnet.config.crop import CropConfig
 
 @_stage.stage(_images.DATA, CropConfig)
 def crop(
-    photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
+    crops_store: str,
     code_digest: str,
     preset: str,
     protocol: str,
@@ -18,12 +18,13 @@ def crop(
     workspace: str,
     faces: dsl.Output[dsl.Dataset],
     crop_report: dsl.Output[dsl.HTML],
-) -> NamedTuple("Outputs", [("crops_digest", str)]):
+) -> NamedTuple("Outputs", [("crops", str), ("crops_digest", str)]):
     """Cuts one face out of every photograph."""
     import shutil
 
     from expressnet import config
-    from expressnet.runtime import journal
+    from expressnet.runtime import journal, storage
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("crop", "Cutting out faces with BlazeFace") as entry:
         from expressnet.model import presets
@@ -31,9 +32,10 @@ def crop(
 
         given = config.chosen(config.CropConfig, options)
         settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
-        report = crop.run(photos.path, f"{workspace}/crops", settings)
+        photos = str(folders.dataset(workspace, dataset_digest))
+        report = crop.run(photos, folders.crops_store(workspace), settings)
         entry.update(report)
-    faces.uri = report["path"]
+    storage.write_json(faces.path, report)
     faces.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
     shutil.copy(f"{report['path']}/report.html", crop_report.path)
-    return (report["crops_digest"],)
+    return (report["crops"], report["crops_digest"])

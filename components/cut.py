@@ -1,13 +1,11 @@
-from kfp import dsl
-
 from components import _images, _stage
 from expressnet.config.crop import CropConfig
 
 
 @_stage.stage(_images.DATA, CropConfig, without=("pictures",))
 def cut(
-    photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
+    crops_store: str,
     code_digest: str,
     preset: str,
     protocol: str,
@@ -19,6 +17,7 @@ def cut(
     """Cuts the faces of one part of the photographs."""
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("cut", f"Cutting out faces, part {part} of 0 to {num_parts - 1}", part=part) as entry:
         from expressnet.model import presets
@@ -27,6 +26,8 @@ def cut(
         given = config.chosen(config.CropConfig, options)
         settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
         which = config.CutConfig(part=part, num_parts=num_parts)
-        report = cut.run(photos.path, f"{workspace}/crops", settings, which)
+        report = cut.run(
+            str(folders.dataset(workspace, dataset_digest)), folders.crops_store(workspace), settings, which
+        )
         entry.update(report)
     return report["crops"]

@@ -9,7 +9,7 @@ from expressnet.config.train import TrainConfig
 
 @_stage.stage(_images.REGISTRY, CropConfig, SplitConfig, TrainConfig, RetrainConfig)
 def decide(
-    photos: dsl.Input[dsl.Dataset],
+    dataset_digest: str,
     options: dict,
     workspace: str,
     decision: dsl.Output[dsl.Artifact],
@@ -22,13 +22,16 @@ def decide(
     """Says whether data, code or settings are a reason to retrain the champion."""
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("decide", "Comparing with what the champion was made of") as entry:
         from expressnet.stages import decide
 
         settings = config.RetrainConfig(**config.chosen(config.RetrainConfig, options))
         asked_for = decide.Settings.of_run(options)
-        report = decide.run(photos.path, decision.path, workspace, asked_for, settings)
+        report = decide.run(
+            str(folders.dataset(workspace, dataset_digest)), decision.path, workspace, asked_for, settings
+        )
         entry.update(report)
     decision.metadata.update(report)
     decide.hand_over(

@@ -6,7 +6,7 @@ from expressnet.config.drift import DriftConfig
 
 @_stage.stage(_images.TRAIN, DriftConfig)
 def drift(
-    faces: dsl.Input[dsl.Dataset],
+    crops: str,
     champion: str,
     options: dict,
     workspace: str,
@@ -18,12 +18,13 @@ def drift(
 
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("drift", "Comparing new photographs with the champion's") as entry:
         from expressnet.stages import drift
 
         settings = config.DriftConfig(**config.chosen(config.DriftConfig, options))
-        report = drift.run(faces.path, shift.path, workspace, champion, settings)
+        report = drift.run(str(folders.crops(workspace, crops)), shift.path, workspace, champion, settings)
         entry.update(report)
     shift.metadata.update(report)
     shutil.copy(f"{shift.path}/report.html", drift_report.path)

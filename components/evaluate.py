@@ -7,8 +7,8 @@ from expressnet.config.evaluate import EvaluateConfig
 @_stage.stage(_images.TRAIN, EvaluateConfig)
 def evaluate(
     model: dsl.Input[dsl.Model],
-    faces: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Dataset],
+    crops: str,
     model_digest: str,
     split_digest: str,
     code_digest: str,
@@ -25,13 +25,15 @@ def evaluate(
 
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("evaluate", "Measuring the saved model on the test split") as entry:
         from expressnet.report import run_view
         from expressnet.stages import evaluate
 
         settings = config.EvaluateConfig(**config.chosen(config.EvaluateConfig, options))
-        found = evaluate.run(model.path, faces.path, splits.path, evaluation.path, f"{workspace}/work", settings)
+        faces = str(folders.crops(workspace, crops))
+        found = evaluate.run(model.path, faces, splits.path, evaluation.path, f"{workspace}/work", settings)
         entry.update(found)
     evaluation.metadata.update(found, model_digest=model_digest, split_digest=split_digest, code_digest=code_digest)
     view = run_view.read(evaluation.path)

@@ -8,11 +8,12 @@ from expressnet.config.ingest import IngestConfig, SourceConfig
 
 @_stage.stage(_images.DATA, SourceConfig, IngestConfig)
 def ingest(options: dict, workspace: str, photos: dsl.Output[dsl.Dataset]) -> NamedTuple(
-    "Outputs", [("dataset_digest", str)]
+    "Outputs", [("dataset_digest", str), ("crops_store", str)]
 ):
     """Reads a data set into a content-addressed folder: manifest and tar shards."""
     from expressnet import config
-    from expressnet.runtime import journal
+    from expressnet.runtime import journal, storage
+    from expressnet.runtime import workspace as folders
 
     with journal.stage(
         "ingest", f"Reading {options['dataset']} from {options['data_uri'] or 'its usual place'}"
@@ -20,8 +21,8 @@ def ingest(options: dict, workspace: str, photos: dsl.Output[dsl.Dataset]) -> Na
         from expressnet.stages import ingest
 
         settings = config.IngestConfig(**config.chosen(config.IngestConfig, options))
-        report = ingest.run(options["data_uri"], f"{workspace}/datasets", settings)
+        report = ingest.run(options["data_uri"], folders.datasets(workspace), settings)
         entry.update(report)
-    photos.uri = report["path"]
+    storage.write_json(photos.path, report)
     photos.metadata.update(report)
-    return (report["dataset_digest"],)
+    return (report["dataset_digest"], folders.identity(workspace))

@@ -8,7 +8,7 @@ from expressnet.config.predict import PredictConfig
 def predict(input_uri: str, options: dict, workspace: str, predictions: dsl.Output[dsl.Dataset]):
     """Predicts one face of every photograph with a registered model."""
     from expressnet import config
-    from expressnet.runtime import journal
+    from expressnet.runtime import journal, storage
 
     with journal.stage("predict", "Predicting with a registered model") as entry:
         from expressnet.stages import predict
@@ -16,5 +16,5 @@ def predict(input_uri: str, options: dict, workspace: str, predictions: dsl.Outp
         settings = config.PredictConfig(**config.chosen(config.PredictConfig, options))
         report = predict.run(input_uri, workspace, settings)
         entry.update(report)
-    predictions.uri = report["path"]
+    storage.write_json(predictions.path, report)
     predictions.metadata.update(report)

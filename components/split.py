@@ -8,24 +8,26 @@ from expressnet.config.split import SplitConfig
 
 @_stage.stage(_images.DATA, SplitConfig)
 def split(
-    faces: dsl.Input[dsl.Dataset],
+    crops: str,
     crops_digest: str,
     code_digest: str,
     options: dict,
     kept_file: str,
     kept_digest: str,
+    workspace: str,
     splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):
     """Says who is trained on, selected on and tested on."""
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("split", "Dividing into train, val and test") as entry:
         from expressnet.stages import split
 
         given = config.chosen(config.SplitConfig, options)
         settings = config.SplitConfig(**given, kept_file=kept_file, kept_digest=kept_digest)
-        report = split.run(faces.path, splits.path, settings)
+        report = split.run(str(folders.crops(workspace, crops)), splits.path, settings)
         entry.update(report)
     splits.metadata.update(report, crops_digest=crops_digest, code_digest=code_digest)
     return (report["split_digest"],)

@@ -8,7 +8,7 @@ from expressnet.config.train import CheckpointConfig, TrainConfig
 
 @_stage.stage(_images.TRAIN, TrainConfig, CheckpointConfig)
 def train(
-    faces: dsl.Input[dsl.Dataset],
+    crops: str,
     splits: dsl.Input[dsl.Dataset],
     split_digest: str,
     code_digest: str,
@@ -21,6 +21,7 @@ def train(
     """Trains ExpressNet-MoE and keeps the best epoch."""
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("train", "Training ExpressNet-MoE") as entry:
         from expressnet.stages import train
@@ -28,7 +29,8 @@ def train(
         given = config.chosen(config.TrainConfig, options)
         settings = config.recipe(**given, initial_weights=initial_weights, initial_sha256=initial_sha256)
         checkpointing = config.CheckpointConfig(**config.chosen(config.CheckpointConfig, options))
-        report = train.run(faces.path, splits.path, model.path, f"{workspace}/work", settings, checkpointing)
+        faces = str(folders.crops(workspace, crops))
+        report = train.run(faces, splits.path, model.path, f"{workspace}/work", settings, checkpointing)
         entry.update(report)
     model.metadata.update(report, split_digest=split_digest, code_digest=code_digest)
     return (report["model_digest"],)

@@ -6,10 +6,10 @@ from expressnet.config.validate import ValidateConfig
 
 @_stage.stage(_images.DATA, ValidateConfig)
 def validate(
-    photos: dsl.Input[dsl.Dataset],
     dataset_digest: str,
     code_digest: str,
     options: dict,
+    workspace: str,
     validation: dsl.Output[dsl.Artifact],
     validation_report: dsl.Output[dsl.HTML],
 ):
@@ -18,12 +18,14 @@ def validate(
 
     from expressnet import config
     from expressnet.runtime import journal
+    from expressnet.runtime import workspace as folders
 
     with journal.stage("validate", "Checking the data with Great Expectations") as entry:
         from expressnet.stages import validate
 
         settings = config.ValidateConfig(**config.chosen(config.ValidateConfig, options))
-        report = validate.run(photos.path, validation.path, settings)
+        photos = str(folders.dataset(workspace, dataset_digest))
+        report = validate.run(photos, validation.path, settings)
         entry.update(report)
     validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
     shutil.copy(f"{validation.path}/report.html", validation_report.path)

@@ -15,6 +15,7 @@ from expressnet.evaluation import bootstrap, json_values, labelled_predictions, 
 from expressnet.inference import recrop
 from expressnet.report import html
 from expressnet.runtime import console, storage
+from expressnet.runtime import workspace as folders
 
 if TYPE_CHECKING:
     from expressnet.inference import bundle
@@ -82,16 +83,16 @@ def run(
 
 def _with_digest(workspace: Path, digests: Iterable[str]) -> list[Path]:
     wanted = set(digests)
-    folders = [path.parent for path in sorted(workspace.glob("artifacts/*/split/splits/split.json"))]
-    return [folder for folder in folders if storage.read_json(folder / "split.json")["split_digest"] in wanted]
+    found = [path.parent for path in sorted(workspace.glob("artifacts/*/split/splits/split.json"))]
+    return [folder for folder in found if storage.read_json(folder / "split.json")["split_digest"] in wanted]
 
 
-def _tests(folders: Iterable[Path], workspace: Path) -> list[TestSet]:
+def _tests(split_dirs: Iterable[Path], workspace: Path) -> list[TestSet]:
     found: dict[str, TestSet] = {}
-    for folder in folders:
+    for folder in split_dirs:
         info = storage.read_json(folder / "split.json")
         dataset, digest = info["crops"]["dataset"], info["split_digest"]
-        dataset_dir = workspace / "datasets" / dataset["dataset_digest"]
+        dataset_dir = folders.dataset(workspace, dataset["dataset_digest"])
         if not dataset_dir.is_dir():
             raise FileNotFoundError(
                 f"The test split {folder} is of the data set {dataset['dataset_digest'][:16]}, which is not in "

@@ -14,6 +14,7 @@ from expressnet.config.train import TrainConfig
 from expressnet.data import manifest
 from expressnet.registry import registry
 from expressnet.runtime import code_version, storage
+from expressnet.runtime import workspace as folders
 
 _SAME, _OTHER = "the same", "ANOTHER"
 
@@ -38,7 +39,7 @@ def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[
     folder, tags = models.model_dir(version.run_id), models.tags(version)
     provenance = storage.read_json(folder / "provenance.json")
     preprocess = storage.read_json(folder / "preprocess.json")
-    data = Path(workspace) / "datasets" / provenance["dataset_digest"]
+    data = folders.dataset(workspace, provenance["dataset_digest"])
     found = {
         "code": _compared(provenance["code_digest"], code_version.digest("stages.train")),
         "packages": _compared(tags.get("lock_digest", ""), code_version.lock_digest()),

@@ -26,7 +26,7 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> dict[str
     whole shard.
 
     Returns:
-        The report: how many faces were found; `path` is the output folder.
+        The report: how many faces were found; `path` is the output folder, `crops` its name.
     """
     folder = CropFolder.of(dataset_dir, store_dir, config)
     with storage.lock(folder.path.with_name(folder.path.name + ".lock"), wait=True):
@@ -43,7 +43,7 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> dict[str
         crop_page.write(folder.path, crops, pictures=config.pictures)
     console.say(f"faces found in {crops['num_faces_found']:,} of {crops['num_examples']:,} ({crops['face_rate']:.1%})")
     report = {key: value for key, value in crops.items() if isinstance(value, (str, int, float))}
-    return {**report, "path": str(folder.path)}
+    return {**report, "crops": folder.path.name, "path": str(folder.path)}
 
 
 def _crop(folder: CropFolder, config: CropConfig) -> None:

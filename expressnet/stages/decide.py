@@ -18,6 +18,7 @@ from expressnet.data import manifest, seen_rows
 from expressnet.model import presets
 from expressnet.registry import registry, sealed_files
 from expressnet.runtime import code_version, console, storage
+from expressnet.runtime import workspace as folders
 
 DECISION_FILE = "decision.json"
 _COLUMNS = ("sha256", "label", "source_split")
@@ -124,7 +125,7 @@ def _read_champion(models: registry.Registry, model_name: str, workspace: Path) 
     provenance, preprocess, classes = (
         storage.read_json(folder / f"{name}.json") for name in ("provenance", "preprocess", "classes")
     )
-    dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
+    dataset_dir = folders.dataset(workspace, provenance["dataset_digest"])
     rows = manifest.read(dataset_dir, _COLUMNS) if dataset_dir.is_dir() else None
     return _Champion(pointer, folder, provenance, preprocess, classes, rows)
 

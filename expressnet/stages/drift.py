@@ -29,6 +29,7 @@ from expressnet.inference import recrop
 from expressnet.registry import registry, sealed_files
 from expressnet.report import html
 from expressnet.runtime import console, storage
+from expressnet.runtime import workspace as folders
 
 if TYPE_CHECKING:
     from expressnet.inference import bundle
@@ -116,7 +117,7 @@ def _new_rows(
     rows: pd.DataFrame, workspace: Path, champion: _Champion, remarks: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Returns the rows that the champion's data set lacks, and that data set; all rows and None where it is gone."""
-    folder = workspace / "datasets" / champion.provenance["dataset_digest"]
+    folder = folders.dataset(workspace, champion.provenance["dataset_digest"])
     if not folder.is_dir():
         remarks.append(
             "The champion's data are gone, so all images count as new, and neither their looks nor its embedding "
@@ -180,7 +181,7 @@ def _tested_crops(
     there = rows[rows["sha256"].isin(wanted)]
     if len(there) == len(wanted):
         return crop_pixels.load(faces_dir, there, model.preprocess["size_px"], workspace / "work")
-    dataset_dir = workspace / "datasets" / champion.provenance["dataset_digest"]
+    dataset_dir = folders.dataset(workspace, champion.provenance["dataset_digest"])
     return recrop.load(model, dataset_dir, wanted, workspace / "work")[1]
 
 

@@ -18,6 +18,7 @@ from expressnet.inference import recrop
 from expressnet.registry import model_card, prohibited_uses, promotion_gate, registry, sealed_files
 from expressnet.report import champion_section
 from expressnet.runtime import console, storage
+from expressnet.runtime import workspace as folders
 
 DECISION_FILE, REPORT_FILE = "promotion.json", "report.html"
 
@@ -137,7 +138,7 @@ def _compared(
     if opponent.classes != evaluation["classes"]:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {"promoted": False, "reason": reason}
-    dataset_dir = workspace / "datasets" / provenance["dataset_digest"]
+    dataset_dir = folders.dataset(workspace, provenance["dataset_digest"])
     rows, probabilities = recrop.predict(opponent, dataset_dir, predictions["sha256"], workspace / "work")
     own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(

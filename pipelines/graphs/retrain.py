@@ -15,12 +15,12 @@ def retrain(settings: Settings) -> None:
     with dsl.ExitHandler(summary().set_caching_options(False)):
         source = shared_tasks.ingested(settings)
         # Like drift it looks at the champion, which changes behind our back.
-        decided = task(decide, settings, photos=source.outputs["photos"]).set_caching_options(False)
+        decided = task(decide, settings, dataset_digest=source.outputs["dataset_digest"]).set_caching_options(False)
         # The answer is the task's only unnamed output, because kfp.local takes a condition on a named one for false.
         with dsl.If(decided.outputs["Output"] == True, name="retrain"):  # noqa: E712, a condition that Kubeflow reads
-            faces = shared_tasks.cropped(source, settings)
+            cropped = shared_tasks.cropped(source, settings)
             watched = task(
-                drift, settings, faces=faces.outputs["faces"], champion=decided.outputs["champion"]
+                drift, settings, crops=cropped.outputs["crops"], champion=decided.outputs["champion"]
             ).set_caching_options(False)
             from_champion = {name: decided.outputs[name] for name in shared_tasks.FROM_CHAMPION}
-            shared_tasks.promoted(faces, settings, from_champion, after=(watched,))
+            shared_tasks.promoted(cropped, settings, from_champion, after=(watched,))

@@ -35,8 +35,9 @@ def ingested(settings: Settings) -> dsl.PipelineTask:
 
 def cropped(source: dsl.PipelineTask, settings: Settings) -> dsl.PipelineTask:
     """Cuts the faces out of photographs that passed the gate."""
-    data = {name: source.outputs[name] for name in ("photos", "dataset_digest")}
-    checked = task(validate, settings, **data, code_digest=code_version.digest("stages.validate"))
+    digest = source.outputs["dataset_digest"]
+    checked = task(validate, settings, dataset_digest=digest, code_digest=code_version.digest("stages.validate"))
+    data = {"dataset_digest": digest, "crops_store": source.outputs["crops_store"]}
     return task(
         crop,
         settings,
@@ -58,29 +59,29 @@ def _cut(settings: Settings, data: Settings, *, after: dsl.PipelineTask) -> Any:
 
 
 def promoted(
-    crops: dsl.PipelineTask, settings: Settings, from_champion: Settings, after: tuple[dsl.PipelineTask, ...] = ()
+    cropped: dsl.PipelineTask, settings: Settings, from_champion: Settings, after: tuple[dsl.PipelineTask, ...] = ()
 ) -> None:
     """Splits, trains, evaluates, registers and promotes.
 
     Args:
-        crops: the task crop.
+        cropped: the task crop.
         settings: of the pipeline.
         from_champion: what the split keeps to and the training starts from, by the names of `FROM_CHAMPION`.
         after: tasks that must have succeeded.
     """
-    faces, settings = crops.outputs["faces"], {**settings, **from_champion}
+    crops, settings = cropped.outputs["crops"], {**settings, **from_champion}
     divided = task(
         split,
         settings,
-        faces=faces,
-        crops_digest=crops.outputs["crops_digest"],
+        crops=crops,
+        crops_digest=cropped.outputs["crops_digest"],
         code_digest=code_version.digest("stages.split"),
     ).after(*after)
     splits, split_digest = divided.outputs["splits"], divided.outputs["split_digest"]
     trained = task(
         train,
         settings,
-        faces=faces,
+        crops=crops,
         splits=splits,
         split_digest=split_digest,
         code_digest=code_version.digest("stages.train"),
@@ -89,7 +90,7 @@ def promoted(
         evaluate,
         settings,
         model=trained.outputs["model"],
-        faces=faces,
+        crops=crops,
         splits=splits,
         model_digest=trained.outputs["model_digest"],
         split_digest=split_digest,

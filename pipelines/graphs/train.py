@@ -12,5 +12,5 @@ def train(settings: Settings) -> None:
     """Ingests, validates, crops, splits, trains, evaluates, registers and promotes."""
     with dsl.ExitHandler(summary().set_caching_options(False)):
         source = shared_tasks.ingested(settings)
-        faces = shared_tasks.cropped(source, settings)
-        shared_tasks.promoted(faces, settings, shared_tasks.FROM_NOBODY)
+        cropped = shared_tasks.cropped(source, settings)
+        shared_tasks.promoted(cropped, settings, shared_tasks.FROM_NOBODY)

@@ -10,6 +10,7 @@ from kfp import dsl
 
 from components.evaluate import evaluate
 from expressnet.runtime import storage
+from expressnet.runtime import workspace as folders
 from pipelines import catalog
 
 SHOWN = {
@@ -34,20 +35,21 @@ def test_what_is_shown_hangs_on_its_step_under_a_name_for_people(place):
 def shown(trained, crops_and_split, tmp_path_factory):
     """The artifacts of a real evaluation, as the component leaves them."""
     folder = tmp_path_factory.mktemp("shown")
-    (faces, splits), outputs = (
-        crops_and_split,
-        {
-            "evaluation": dsl.Artifact,
-            "headline_metrics": dsl.Metrics,
-            "confusion_matrix": dsl.ClassificationMetrics,
-            "roc": dsl.ClassificationMetrics,
-            "report": dsl.HTML,
-        },
-    )
+    faces, splits = crops_and_split
+    crops = folders.crops_store(folder) / "made"
+    crops.parent.mkdir()
+    crops.symlink_to(faces)
+    outputs = {
+        "evaluation": dsl.Artifact,
+        "headline_metrics": dsl.Metrics,
+        "confusion_matrix": dsl.ClassificationMetrics,
+        "roc": dsl.ClassificationMetrics,
+        "report": dsl.HTML,
+    }
     artifacts = {name: kind(name=name, uri=str(folder / name)) for name, kind in outputs.items()}
     evaluate.python_func(
         model=dsl.Model(uri=str(trained[0])),
-        faces=dsl.Dataset(uri=str(faces)),
+        crops=crops.name,
         splits=dsl.Dataset(uri=str(splits)),
         model_digest="m",
         split_digest="s",

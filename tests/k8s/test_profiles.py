@@ -181,7 +181,7 @@ def test_a_part_is_reused_for_the_same_data_code_settings_and_number_only(compil
         pytest.skip("nothing is shared")
     cut, crop = (_tasks(pipeline)[name] for name in ("cut", "crop"))
     parameters = cut["inputs"]["parameters"]
-    decides = {"dataset_digest", "code_digest", "preset", "crop_mode", "protocol", "margin", "detector"}
+    decides = {"dataset_digest", "crops_store", "code_digest", "preset", "crop_mode", "protocol", "margin", "detector"}
     assert set(parameters) == decides | {"part", "num_parts", "workspace"}
     assert decides < set(crop["inputs"]["parameters"])
     assert len(parameters["code_digest"]["runtimeValue"]["constant"]) == 64

@@ -20,21 +20,18 @@ NUM_PARTS = 3
 RUN = """
 import sys
 from kfp import dsl, local
-from expressnet.config import AUTO, CropConfig, IngestConfig, SplitConfig, ValidateConfig
-from pipelines import fan_out, stages
+from expressnet.config import options
+from pipelines.graphs import fan_out, shared_tasks
 
 local.init(local.SubprocessRunner(use_venv=False), pipeline_root=f"{sys.argv[2]}/artifacts", enable_caching=True,
            cache_root=f"{sys.argv[2]}/cache")
 
 
 def to_crops(workspace: str, data_uri: str, crop_mode: str):
-    constants = dict(
-        dataset="folder", limit=0, label_mode=IngestConfig.label_mode, licence_accepted=False, preset="paper",
-        protocol=SplitConfig.protocol, margin=CropConfig.margin, detector=AUTO, pictures=False, min_per_class=3,
-        severities=ValidateConfig.severities, compare_with="",
-    )
-    settings = dict(constants, workspace=workspace, data_uri=data_uri, crop_mode=crop_mode)
-    stages.cropped(stages.ingested(settings), settings)
+    given = dict(workspace=workspace, data_uri=data_uri, crop_mode=crop_mode, dataset="folder", preset="paper",
+                 min_per_class=3)
+    settings = {**options.defaults("train"), **given}
+    shared_tasks.cropped(shared_tasks.ingested(settings), settings)
 
 
 with fan_out.using(fan_out.FanOut(parts=int(sys.argv[3]), parallelism=min(2, int(sys.argv[3])))):

@@ -11,20 +11,24 @@ STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register"
 # consumer: {input: producer.output}
 ARTIFACTS = {
     "ingest": {},
-    "validate": {"photos": "ingest.photos"},
-    "crop": {"photos": "ingest.photos"},
-    "split": {"faces": "crop.faces"},
-    "train": {"faces": "crop.faces", "splits": "split.splits"},
-    "evaluate": {"model": "train.model", "faces": "crop.faces", "splits": "split.splits"},
+    "validate": {},
+    "crop": {},
+    "split": {},
+    "train": {"splits": "split.splits"},
+    "evaluate": {"model": "train.model", "splits": "split.splits"},
     "register": {"model": "train.model", "evaluation": "evaluate.evaluation"},
     "promote": {},
 }
 DIGESTS = {
     "validate": {"dataset_digest": "ingest.dataset_digest"},
-    "crop": {"dataset_digest": "ingest.dataset_digest"},
-    "split": {"crops_digest": "crop.crops_digest"},
-    "train": {"split_digest": "split.split_digest"},
-    "evaluate": {"model_digest": "train.model_digest", "split_digest": "split.split_digest"},
+    "crop": {"dataset_digest": "ingest.dataset_digest", "crops_store": "ingest.crops_store"},
+    "split": {"crops": "crop.crops", "crops_digest": "crop.crops_digest"},
+    "train": {"crops": "crop.crops", "split_digest": "split.split_digest"},
+    "evaluate": {
+        "crops": "crop.crops",
+        "model_digest": "train.model_digest",
+        "split_digest": "split.split_digest",
+    },
 }
 
 
