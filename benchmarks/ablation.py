@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from expressnet import config
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.config.base import digest_fields
 from expressnet.model import presets
 from expressnet.runtime import console, storage
@@ -42,7 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     settings = config.recipe("small", seed=options.seed, epochs=options.epochs, precision=options.precision)
     data = Data.read(options.faces, options.split, settings, scratch_dir=str(options.work))
-    inputs = [storage.read_json(Path(options.split) / "split.json")["split_digest"], digest_fields(settings)]
+    inputs = [SplitInfo.read(options.split).split_digest, digest_fields(settings)]
     for name in options.variants:
         console.say(name)
         started = time.process_time()

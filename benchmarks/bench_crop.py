@@ -200,7 +200,7 @@ def growth(paths: list[Path], folder: Path, tree: Path) -> bool:
     """Adds 1 % of photographs and counts the shard bytes that are written anew."""
     before = {path.stat().st_ino for path in (folder / "datasets").rglob("shards/*.tar")}
     write_photos(tree, NUM_PHOTOS + NUM_EXTRA)
-    grown = Path(ingest.run(str(tree), folder / "datasets", IngestConfig(dataset="folder"))["path"])
+    grown = Path(ingest.run(str(tree), folder / "datasets", IngestConfig(dataset="folder")).plain()["path"])
     found = [path.stat() for path in (grown / shards.FOLDER).glob("*.tar")]
     anew = sum(stat.st_size for stat in found if stat.st_ino not in before) / sum(stat.st_size for stat in found)
     return told("shard bytes written anew after 1 % was added, share", anew, 0.02, at_most=True)
@@ -211,7 +211,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder, tree = Path(scratch), Path(scratch) / "tree"
         paths = write_photos(tree, NUM_PHOTOS)
-        dataset = ingest.run(str(tree), folder / "datasets", IngestConfig(dataset="folder"))["path"]
+        dataset = ingest.run(str(tree), folder / "datasets", IngestConfig(dataset="folder")).plain()["path"]
         met = [
             per_image(paths),
             epochs_of_input(paths, dataset, folder),

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from benchmarks.bench_crop import write_photos
 from expressnet import config
+from expressnet.artifacts.provenance import Preprocess, Provenance
 from expressnet.datasets import labels
 from expressnet.inference import bundle
 from expressnet.model import expressnet, presets
@@ -55,14 +56,10 @@ def write_workspace(folder: Path) -> None:
         folder / "model",
         expressnet.build(preset, len(classes), 0),
         classes=classes,
-        preprocess={
-            "size_px": preset.size_px,
-            "channel_order": preset.channel_order,
-            "scale": "pixel / 255",
-            "test_time_flip": False,
-            "crop": settings,
-        },
-        provenance={"dataset_id": "bench"},
+        preprocess=Preprocess(size_px=preset.size_px, channel_order=preset.channel_order, crop=settings),
+        provenance=Provenance(
+            dataset="bench", dataset_id="bench", dataset_digest="", split_digest="", protocol="honest", config={}
+        ),
     )
     registry.Registry(folder).register(
         "expressnet-bench",

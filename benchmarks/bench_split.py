@@ -16,10 +16,11 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks import steps, synthetic
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config.split import SplitConfig
 from expressnet.data import grouped_draw, manifest, manifest_stream, shards
 from expressnet.imaging import near_duplicates
-from expressnet.runtime import storage
 from expressnet.stages import split
 
 MAX_GIB = 2.0
@@ -36,8 +37,10 @@ def write_crops(folder: Path, num_rows: int, seed: int) -> None:
         for batch in synthetic.batches(num_rows, seed):
             writer.write_batch(batch)
     num_subjects = int(num_rows * synthetic.KNOWN / synthetic.IMAGES_EACH)
-    dataset = {"num_subjects": num_subjects, "dataset_digest": "0" * 64, "num_forgotten": 0}
-    storage.write_json(folder / "crops.json", {"dataset": dataset})
+    dataset = DatasetInfo(
+        dataset_id="synthetic", dataset_digest="0" * 64, classes=list(synthetic.CLASSES), num_subjects=num_subjects
+    )
+    CropsInfo(crops_digest="0" * 64, config={}, dataset=dataset).write(folder)
 
 
 def _run_step(step: str, folder: Path) -> None:

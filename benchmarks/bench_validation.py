@@ -19,9 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks import steps, synthetic
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config.validate import ValidateConfig
 from expressnet.data import expectations, manifest, manifest_stream
-from expressnet.runtime import storage
 from expressnet.stages import validate
 
 MAX_GIB = 2.0
@@ -48,32 +48,7 @@ def write_dataset(folder: Path, num_rows: int) -> None:
                 for field in manifest.INGESTED
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=writer.schema))
-    info = dict.fromkeys(("num_cross_split_twins", "num_conflicting", "num_conflict_groups", "limit"), 0)
-    names = (
-        "dataset",
-        "dataset_id",
-        "layout",
-        "licence",
-        "licence_accepted",
-        "num_records",
-        "num_examples",
-        "num_duplicates",
-        "num_ignored",
-        "num_forgotten",
-        "num_subjects",
-        "dataset_digest",
-    )
-    storage.write_json(
-        folder / "dataset.json",
-        {
-            **dict.fromkeys(names, ""),
-            **info,
-            "classes": list(synthetic.CLASSES),
-            "class_counts": {},
-            "published_counts": {},
-            "findings": [],
-        },
-    )
+    DatasetInfo(dataset_id="synthetic", dataset_digest="0" * 64, classes=list(synthetic.CLASSES)).write(folder)
 
 
 def _race(folder: Path) -> None:
@@ -107,7 +82,7 @@ def main() -> int:
         _race(folder)
         return 0
     if options.step == "check":
-        steps.measure(lambda: validate.run(str(folder), str(folder / "out"), ValidateConfig()))
+        steps.measure(lambda: validate.run(str(folder), str(folder / "out"), ValidateConfig()).plain())
         return 0
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         peaks = {}

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from expressnet import config
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.data import manifest, shards
 from expressnet.imaging import codec, fingerprint
 from expressnet.runtime import code_version, storage
@@ -65,21 +67,21 @@ def write(folder: Path, count: int) -> tuple[str, str]:
         for sha256, label, subject, png in examples
     ]
     manifest.write(pd.DataFrame(rows).merge(places, on="sha256"), folder / "faces", manifest.CROPPED)
-    dataset = {
-        "dataset": "folder",
-        "dataset_id": "folder",
-        "dataset_digest": "d" * 64,
-        "licence": "ours",
-        "real_faces": False,
-        "classes": CLASSES,
-        "num_subjects": count // 6,
-    }
-    crops = {
-        "crops_digest": "c" * 64,
-        "code_digest": code_version.digest("faces.crop_shards"),
-        "config": config.digest_fields(config.CropConfig(size_px=32)),
-    }
-    storage.write_json(folder / "faces/crops.json", {**crops, "dataset": dataset})
+    dataset = DatasetInfo(
+        dataset="folder",
+        dataset_id="folder",
+        dataset_digest="d" * 64,
+        licence="ours",
+        real_faces=False,
+        classes=list(CLASSES),
+        num_subjects=count // 6,
+    )
+    CropsInfo(
+        crops_digest="c" * 64,
+        code_digest=code_version.digest("faces.crop_shards"),
+        config=config.digest_fields(config.CropConfig(size_px=32)),
+        dataset=dataset,
+    ).write(folder / "faces")
     settings = config.SplitConfig(val_fraction=0.2, test_fraction=0.25)
     split.run(str(folder / "faces"), str(folder / "split"), settings)
     return str(folder / "faces"), str(folder / "split")

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from expressnet.artifacts.evaluation import PREDICTIONS_FILE, Evaluation
+from expressnet.artifacts.provenance import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, Preprocess, Provenance
 from expressnet.config import EvaluateConfig, PromoteConfig
-from expressnet.evaluation import comparison, metrics
+from expressnet.evaluation import comparison, json_values, metrics
 from expressnet.registry import model_card, promotion_gate, sealed_files
 from expressnet.report import champion_section, html
 from expressnet.runtime import storage
@@ -74,60 +76,63 @@ def write(folder: Path, seed: int = 0, num_rows: int = 210) -> tuple[Path, Path]
         The two folders.
     """
     model_dir, evaluation_dir = folder / "model", folder / "evaluation"
-    for name in ("model.keras", "weights.safetensors"):
+    for name in (MODEL_FILE, WEIGHTS_FILE):
         storage.write_bytes(model_dir / name, np.random.default_rng([seed, len(name)]).bytes(3000))
-    storage.write_json(model_dir / "preprocess.json", {"size_px": 48, "seed": seed})
-    storage.write_json(model_dir / "classes.json", CLASSES)
+    Preprocess(size_px=48, crop={"seed": seed}).write(model_dir)
+    storage.write_json(model_dir / CLASSES_FILE, CLASSES)
     digest = storage.json_digest(sealed_files.seal({"model": model_dir}))
-    storage.write_json(model_dir / "provenance.json", _provenance())
+    _provenance().write(model_dir)
     labels, probabilities, _ = labels_and_answers(num_rows, (0.6, 0.6), seed)
-    storage.write_json(
-        evaluation_dir / "evaluation.json", _evaluation(labels, probabilities) | {"model_digest": digest}
-    )
+    _evaluation(labels, probabilities, digest).write(evaluation_dir)
     storage.write_bytes(evaluation_dir / "report.html", html.page("made", champion_section.place()).encode())
     rows = {
         "sha256": [storage.bytes_sha256(str(row).encode()) for row in range(num_rows)],
         "label": np.array(CLASSES)[labels],
         "probabilities": list(probabilities),
     }
-    pd.DataFrame(rows).to_parquet(evaluation_dir / "predictions.parquet", index=False)
+    pd.DataFrame(rows).to_parquet(evaluation_dir / PREDICTIONS_FILE, index=False)
     return model_dir, evaluation_dir
 
 
-def _provenance() -> dict:
-    return {
-        **{name: storage.bytes_sha256(name.encode()) for name in model_card.DIGESTS},
-        "dataset": "demo",
-        "dataset_id": "made",
-        "licence": "ours",
-        "real_faces": False,
-        "protocol": "honest",
-        "backbone_weights": "none: trained from scratch",
-        "config": {"preset": "tiny", "seed": 0},
-        "versions": {},
-    }
+def _provenance() -> Provenance:
+    digests = {name: storage.bytes_sha256(name.encode()) for name in model_card.DIGESTS}
+    return Provenance(
+        **digests,
+        dataset="demo",
+        dataset_id="made",
+        licence="ours",
+        real_faces=False,
+        protocol="honest",
+        backbone_weights="none: trained from scratch",
+        config={"preset": "tiny", "seed": 0, "backbone_sha256": ""},
+    )
 
 
-def _evaluation(labels: np.ndarray, probabilities: np.ndarray) -> dict:
+def _evaluation(labels: np.ndarray, probabilities: np.ndarray, model_digest: str) -> Evaluation:
     counts, settings = np.bincount(labels).tolist(), EvaluateConfig(num_resamples=100)
     figures = metrics.with_intervals(labels, probabilities, np.arange(len(labels)), settings)
-    return {
-        "dataset": "demo",
-        "dataset_id": "made",
-        "protocol": "honest",
-        "preset": "tiny",
-        "seed": 0,
-        "classes": CLASSES,
-        "split_digest": storage.bytes_sha256(b"split_digest"),
-        "num_test": len(labels),
-        "num_groups": len(labels),
-        "majority_rate": max(counts) / len(labels),
-        "confidence": settings.confidence,
-        "headlines": list(metrics.HEADLINES),
-        "metrics": figures,
-        "support": counts,
-        "one_vs_rest_accuracy": figures["one_vs_rest_accuracy"]["value"],
-        "slices": {"slices": [], "gaps": [], "worst": -1},
-        "split_counts": {"test": dict(zip(CLASSES, counts, strict=True))},
-        "face_rate_by_class": dict.fromkeys(CLASSES, 1.0),
-    }
+    confusion = np.zeros((len(CLASSES), len(CLASSES)), int)
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    return Evaluation(
+        model_digest=model_digest,
+        dataset="demo",
+        dataset_id="made",
+        protocol="honest",
+        preset="tiny",
+        seed=0,
+        classes=list(CLASSES),
+        top_k={"expression": 2, "cnn": 2},
+        split_digest=storage.bytes_sha256(b"split_digest"),
+        num_test=len(labels),
+        num_groups=len(labels),
+        majority_rate=max(counts) / len(labels),
+        confidence=settings.confidence,
+        headlines=list(metrics.HEADLINES),
+        metrics=json_values.plain(figures)[0],
+        confusion=confusion.tolist(),
+        support=counts,
+        one_vs_rest_accuracy=figures["one_vs_rest_accuracy"]["value"],
+        slices={"slices": [], "gaps": [], "worst": -1},
+        split_counts={"test": dict(zip(CLASSES, counts, strict=True))},
+        face_rate_by_class=dict.fromkeys(CLASSES, 1.0),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from expressnet.artifacts.dataset_info import DatasetInfo, Finding
 from expressnet.runtime import storage
 
 CLASSES = ["sad", "happy"]
@@ -36,15 +37,7 @@ def clean_rows(count: int = 20) -> pd.DataFrame:
     )
 
 
-INFO: dict[str, Any] = {
-    "classes": CLASSES,
-    "limit": 0,
-    "num_cross_split_twins": 0,
-    "num_conflicting": 0,
-    "num_conflict_groups": 0,
-    "published_counts": {},
-    "findings": [],
-}
+INFO = DatasetInfo(dataset_id="d@1", dataset_digest="ab" * 32, classes=list(CLASSES))
 
 
 def split_rows() -> pd.DataFrame:
@@ -65,7 +58,7 @@ def _set(manifest: pd.DataFrame, **values: tuple[int, Any]) -> pd.DataFrame:
     return changed
 
 
-# By the check that must find it: the manifest, what dataset.json says beside INFO, and what the finding says.
+# By the check that must find it: the manifest, what DatasetInfo says beside INFO, and what the finding says.
 PLANTED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "near_duplicates_across_splits": (_twin(split_rows(), 3, 33), {}, r"1 against it: happy/33\.png"),
     "twins_across_splits": (split_rows(), {"num_cross_split_twins": 280}, "280 records of the published test split"),
@@ -85,7 +78,7 @@ PLANTED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "class_balance": (split_rows().drop(index=range(21, 37, 2)), {}, "33% of the images would have to change"),
     "reader_findings": (
         clean_rows(),
-        {"findings": [{"kind": "missing files", "count": 7, "examples": ["a.jpg"]}]},
+        {"findings": [Finding(kind="missing files", count=7, examples=["a.jpg"])]},
         "missing files: 7, such",
     ),
     "unreadable": (_set(clean_rows(400), problem=(3, "empty")), {}, r"happy/3\.png \(empty\)"),

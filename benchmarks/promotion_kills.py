@@ -79,7 +79,7 @@ def _in_fork(work: Any, *arguments: Any) -> int:
 
 def _promote(workspace: Path, made: tuple[Path, Path]) -> None:
     out = Path(tempfile.mkdtemp(dir=workspace))
-    report = register.run(str(made[0]), str(made[1]), str(out / "registration"), str(workspace))
+    report = register.run(str(made[0]), str(made[1]), str(out / "registration"), str(workspace)).plain()
     promote.run(report["version"], "", str(out / "promotion"), str(workspace), config.PromoteConfig())
 
 

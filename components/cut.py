@@ -29,5 +29,5 @@ def cut(
         report = cut.run(
             str(folders.dataset(workspace, dataset_digest)), folders.crops_store(workspace), settings, which
         )
-        entry.update(report)
-    return report["crops"]
+        entry.update(report.plain())
+    return report.crops

@@ -32,8 +32,8 @@ def decide(
         report = decide.run(
             str(folders.dataset(workspace, dataset_digest)), decision.path, workspace, asked_for, settings
         )
-        entry.update(report)
-    decision.metadata.update(report)
+        entry.update(report.plain())
+    decision.metadata.update(report.plain())
     decide.hand_over(
         report,
         champion=champion,
@@ -42,4 +42,4 @@ def decide(
         initial_weights=initial_weights,
         initial_sha256=initial_sha256,
     )
-    return report["retrain"]
+    return report.retrain

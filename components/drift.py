@@ -25,6 +25,6 @@ def drift(
 
         settings = config.DriftConfig(**config.chosen(config.DriftConfig, options))
         report = drift.run(str(folders.crops(workspace, crops)), shift.path, workspace, champion, settings)
-        entry.update(report)
-    shift.metadata.update(report)
+        entry.update(report.plain())
+    shift.metadata.update(report.plain())
     shutil.copy(f"{shift.path}/report.html", drift_report.path)

@@ -34,8 +34,9 @@ def evaluate(
         settings = config.EvaluateConfig(**config.chosen(config.EvaluateConfig, options))
         faces = str(folders.crops(workspace, crops))
         found = evaluate.run(model.path, faces, splits.path, evaluation.path, f"{workspace}/work", settings)
-        entry.update(found)
-    evaluation.metadata.update(found, model_digest=model_digest, split_digest=split_digest, code_digest=code_digest)
+        entry.update(found.plain())
+    digests = {"model_digest": model_digest, "split_digest": split_digest, "code_digest": code_digest}
+    evaluation.metadata.update(found.plain(), **digests)
     view = run_view.read(evaluation.path)
     headline_metrics.metadata.update(view.headline)
     confusion_matrix.log_confusion_matrix(*view.confusion)

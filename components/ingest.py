@@ -22,7 +22,7 @@ def ingest(options: dict, workspace: str, photos: dsl.Output[dsl.Dataset]) -> Na
 
         settings = config.IngestConfig(**config.chosen(config.IngestConfig, options))
         report = ingest.run(options["data_uri"], folders.datasets(workspace), settings)
-        entry.update(report)
-    storage.write_json(photos.path, report)
-    photos.metadata.update(report)
-    return (report["dataset_digest"], folders.identity(workspace))
+        entry.update(report.plain())
+    storage.write_json(photos.path, report.plain())
+    photos.metadata.update(report.plain())
+    return (report.info.dataset_digest, folders.identity(workspace))

@@ -15,6 +15,6 @@ def predict(input_uri: str, options: dict, workspace: str, predictions: dsl.Outp
 
         settings = config.PredictConfig(**config.chosen(config.PredictConfig, options))
         report = predict.run(input_uri, workspace, settings)
-        entry.update(report)
-    storage.write_json(predictions.path, report)
-    predictions.metadata.update(report)
+        entry.update(report.plain())
+    storage.write_json(predictions.path, report.plain())
+    predictions.metadata.update(report.plain())

@@ -24,6 +24,6 @@ def promote(
 
         settings = config.PromoteConfig(**config.chosen(config.PromoteConfig, options))
         decision = promote.run(version, model_name, promotion.path, workspace, settings)
-        entry.update(decision)
-    promotion.metadata.update(decision)
+        entry.update(decision.plain())
+    promotion.metadata.update(decision.plain())
     shutil.copy(f"{promotion.path}/report.html", report.path)

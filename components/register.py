@@ -19,6 +19,6 @@ def register(
         from expressnet.stages import register
 
         report = register.run(model.path, evaluation.path, registration.path, workspace)
-        entry.update(report)
-    registration.metadata.update(report)
-    return (report["version"], report["model_name"])
+        entry.update(report.plain())
+    registration.metadata.update(report.plain())
+    return (report.version, report.model_name)

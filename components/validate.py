@@ -26,6 +26,6 @@ def validate(
         settings = config.ValidateConfig(**config.chosen(config.ValidateConfig, options))
         photos = str(folders.dataset(workspace, dataset_digest))
         report = validate.run(photos, validation.path, settings)
-        entry.update(report)
-    validation.metadata.update(report, dataset_digest=dataset_digest, code_digest=code_digest)
+        entry.update(report.plain())
+    validation.metadata.update(report.plain(), dataset_digest=dataset_digest, code_digest=code_digest)
     shutil.copy(f"{validation.path}/report.html", validation_report.path)

@@ -69,7 +69,7 @@ def trained(crops_and_split, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("trained")
     settings = config.recipe("tiny", seed=1, epochs=3)
-    report = train.run(*crops_and_split, str(folder / "model"), str(folder / "work"), settings)
+    report = train.run(*crops_and_split, str(folder / "model"), str(folder / "work"), settings).plain()
     return folder / "model", report
 
 
@@ -81,7 +81,7 @@ def evaluated(trained, crops_and_split, tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluated")
     report = evaluate.run(
         str(trained[0]), *crops_and_split, str(folder / "evaluation"), str(folder), config.EvaluateConfig()
-    )
+    ).plain()
     return folder / "evaluation", report
 
 
@@ -91,9 +91,9 @@ def champion(trained, evaluated, tmp_path_factory):
     from expressnet.stages import promote, register
 
     workspace = tmp_path_factory.mktemp("champion")
-    report = register.run(str(trained[0]), str(evaluated[0]), str(workspace / "registration"), str(workspace))
+    report = register.run(str(trained[0]), str(evaluated[0]), str(workspace / "registration"), str(workspace)).plain()
     decision = promote.run(
         report["version"], "", str(workspace / "promotion"), str(workspace), config.PromoteConfig(intended_use="a test")
-    )
+    ).plain()
     assert decision["promoted"]
     return workspace, report["version"]

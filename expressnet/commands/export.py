@@ -6,22 +6,39 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from expressnet.artifacts.stored import Stored
 from expressnet.inference import bundle
 from expressnet.model import fft_conv
 from expressnet.runtime import console, storage
 
-SAVED_MODEL, TFLITE_FILE, INFO_FILE = "saved_model", "model.tflite", "export.json"
+SAVED_MODEL, TFLITE_FILE = "saved_model", "model.tflite"
 _TOLERANCE = 1e-4  # of probabilities, between the bundle and what was exported
 _NUM_COMPARED = 8
 
 
-def run(model_dir: str | Path, out_dir: str | Path) -> dict[str, Any]:
+class Export(Stored):
+    """The facts of an exported model.
+
+    Attributes:
+        model_digest, size_px, classes: of the model.
+        largest_difference: of a probability, between the model and what was exported.
+    """
+
+    FILE: ClassVar[str] = "export.json"
+
+    model_digest: str
+    size_px: int
+    classes: list[str]
+    largest_difference: float
+
+
+def run(model_dir: str | Path, out_dir: str | Path) -> Export:
     """Writes a SavedModel and a TFLite model and compares them with the model.
 
     Its endpoint `serve` takes uint8 [n, size, size, 3], RGB crops as the stage crop cuts them, and holds the scaling,
@@ -34,7 +51,7 @@ def run(model_dir: str | Path, out_dir: str | Path) -> dict[str, Any]:
         out_dir: a new folder.
 
     Returns:
-        The report: the largest difference of a probability.
+        The report.
 
     Raises:
         FileExistsError: `out_dir` holds something already.
@@ -42,7 +59,7 @@ def run(model_dir: str | Path, out_dir: str | Path) -> dict[str, Any]:
         ValueError: what was written computes something else; nothing is left of it.
     """
     loaded = bundle.Bundle(model_dir)
-    size_px = loaded.preprocess["size_px"]
+    size_px = loaded.preprocess.size_px
     images = np.random.default_rng(0).integers(0, 256, (_NUM_COMPARED, size_px, size_px, 3), np.uint8)
     with storage.committed_dir(out_dir) as partial:
         expected = loaded.predict(images).probabilities
@@ -54,13 +71,13 @@ def run(model_dir: str | Path, out_dir: str | Path) -> dict[str, Any]:
         difference = max(
             _difference("SavedModel", served, expected), _difference("TFLite model", run_tflite(lite, images), expected)
         )
-        report = {
-            "model_digest": bundle.digest(model_dir),
-            "size_px": size_px,
-            "classes": loaded.classes,
-            "largest_difference": difference,
-        }
-        storage.write_json(partial / INFO_FILE, report)
+        report = Export(
+            model_digest=bundle.digest(model_dir),
+            size_px=size_px,
+            classes=loaded.classes,
+            largest_difference=difference,
+        )
+        report.write(partial)
     console.say(f"SavedModel and TFLite in {out_dir}: probabilities within {difference:.1e} of the model's")
     return report
 
@@ -77,10 +94,10 @@ def _difference(name: str, probabilities: np.ndarray, expected: np.ndarray) -> f
 
 def _probabilities(loaded: bundle.Bundle, images: tf.Tensor) -> tf.Tensor:
     pixels = tf.cast(images, tf.float32) / 255.0
-    if loaded.preprocess["channel_order"] == "bgr":
+    if loaded.preprocess.channel_order == "bgr":
         pixels = tf.reverse(pixels, [3])
     probabilities = loaded.model(pixels, training=False)
-    if loaded.preprocess["test_time_flip"]:
+    if loaded.preprocess.test_time_flip:
         probabilities = (probabilities + loaded.model(tf.reverse(pixels, [2]), training=False)) / 2
     return probabilities
 
@@ -99,7 +116,7 @@ def _save(path: Path, loaded: bundle.Bundle) -> None:
 def _write_endpoint(
     path: Path, loaded: bundle.Bundle, serve: Callable[[tf.Tensor], Any], num_images: int | None
 ) -> None:
-    size_px = loaded.preprocess["size_px"]
+    size_px = loaded.preprocess.size_px
     archive = keras.export.ExportArchive()
     archive.track(loaded.model)
     archive.add_endpoint("serve", serve, [tf.TensorSpec([num_images, size_px, size_px, 3], tf.uint8, "images")])

@@ -16,6 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.provenance import Provenance
+from expressnet.artifacts.registration import Registration
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.data import deduplicate, erase, forgotten, manifest, shards
 from expressnet.runtime import console, storage
 
@@ -106,10 +110,10 @@ def _digests(
 ) -> frozenset[str]:
     """Returns the digests of the data sets, crops and splits that the examples are part of."""
     found: set[str | None] = {folder.name for folder in datasets}
-    infos = [path for path in (folder / "crops.json" for folder in crops) if path.exists()]
+    infos = [path for path in map(CropsInfo.path, crops) if path.exists()]
     for folder in workspace.glob("artifacts/*/split/splits"):
         if _mentions(folder, hashes.union(path.name for path in datasets)):
-            infos.append(folder / "split.json")
+            infos.append(SplitInfo.path(folder))
     for path in infos:
         info = storage.read_json(path)
         crop = info.get("crops", info)
@@ -123,14 +127,14 @@ def _models(workspace: Path, digests: frozenset[str], hashes: frozenset[str]) ->
     for folder in workspace.glob("artifacts/*/split/splits"):
         rows = pq.read_table(folder / manifest.FILE_NAME, columns=["sha256", "split"])
         in_train = rows.filter(pc.equal(rows["split"], "train"))["sha256"].cast(pa.string())
-        split_digest = storage.read_json(folder / "split.json")["split_digest"]
+        split_digest = SplitInfo.read(folder).split_digest
         trained_on[split_digest] = bool(pc.any(pc.is_in(in_train, pa.array(sorted(hashes)))).as_py())
-    registrations = map(storage.read_json, workspace.glob("artifacts/*/register/registration/registration.json"))
-    names = {known["run_id"]: f"{known['model_name']} {known['version']}" for known in registrations}
+    registrations = map(Registration.read, workspace.glob("artifacts/*/register/registration"))
+    names = {known.run_id: f"{known.model_name} {known.version}" for known in registrations}
     found = set()
-    for path in workspace.glob("mlartifacts/*/artifacts/model/provenance.json"):
-        provenance, run_id = storage.read_json(path), path.parts[-4]
-        if provenance["dataset_digest"] in digests and trained_on.get(provenance["split_digest"], True):
+    for path in workspace.glob(f"mlartifacts/*/artifacts/model/{Provenance.FILE}"):
+        provenance, run_id = Provenance.read_file(path), path.parts[-4]
+        if provenance.dataset_digest in digests and trained_on.get(provenance.split_digest, True):
             found.add(names.get(run_id, f"MLflow run {run_id}"))
     return sorted(found)
 

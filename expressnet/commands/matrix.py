@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from expressnet.artifacts.provenance import Provenance
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.data import manifest
 from expressnet.evaluation import bootstrap, json_values, labelled_predictions, metrics
@@ -60,8 +62,8 @@ def run(
     """
     from expressnet.inference import bundle  # TensorFlow takes seconds to import
 
-    provenances = {folder: storage.read_json(folder / bundle.PROVENANCE_FILE) for folder in models}
-    wanted = {provenance["split_digest"] for provenance in provenances.values()}
+    provenances = {folder: Provenance.read(folder) for folder in models}
+    wanted = {provenance.split_digest for provenance in provenances.values()}
     tests = _tests([*splits, *_with_digest(workspace, wanted)], workspace)
     if not tests:
         raise FileNotFoundError(
@@ -69,8 +71,8 @@ def run(
         )
     cells = []
     for folder, provenance in provenances.items():
-        model, name = bundle.Bundle(folder), f"{provenance['dataset_id']} {bundle.digest(folder)[:8]}"
-        own = next((test for test in tests if test.split_digest == provenance["split_digest"]), None)
+        model, name = bundle.Bundle(folder), f"{provenance.dataset_id} {bundle.digest(folder)[:8]}"
+        own = next((test for test in tests if test.split_digest == provenance.split_digest), None)
         for test in tests:
             cell = {"model": name, "test_set": test.name, **_cell(model, test, own, workspace, config)}
             console.say(f"{name} on {test.name}: {_said(cell)}")
@@ -83,22 +85,22 @@ def run(
 
 def _with_digest(workspace: Path, digests: Iterable[str]) -> list[Path]:
     wanted = set(digests)
-    found = [path.parent for path in sorted(workspace.glob("artifacts/*/split/splits/split.json"))]
-    return [folder for folder in found if storage.read_json(folder / "split.json")["split_digest"] in wanted]
+    found = [path.parent for path in sorted(workspace.glob(f"artifacts/*/split/splits/{SplitInfo.FILE}"))]
+    return [folder for folder in found if SplitInfo.read(folder).split_digest in wanted]
 
 
 def _tests(split_dirs: Iterable[Path], workspace: Path) -> list[TestSet]:
     found: dict[str, TestSet] = {}
     for folder in split_dirs:
-        info = storage.read_json(folder / "split.json")
-        dataset, digest = info["crops"]["dataset"], info["split_digest"]
-        dataset_dir = folders.dataset(workspace, dataset["dataset_digest"])
+        info = SplitInfo.read(folder)
+        dataset, digest = info.crops.dataset, info.split_digest
+        dataset_dir = folders.dataset(workspace, dataset.dataset_digest)
         if not dataset_dir.is_dir():
             raise FileNotFoundError(
-                f"The test split {folder} is of the data set {dataset['dataset_digest'][:16]}, which is not in "
+                f"The test split {folder} is of the data set {dataset.dataset_digest[:16]}, which is not in "
                 f"{workspace / 'datasets'}. Is OUT= the workspace it was ingested into?"
             )
-        name = f"{dataset['dataset_id']} {digest[:8]}"
+        name = f"{dataset.dataset_id} {digest[:8]}"
         found.setdefault(digest, TestSet(name, digest, dataset_dir, manifest.read(folder)))
     return list(found.values())
 

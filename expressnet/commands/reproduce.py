@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.artifacts.provenance import Preprocess, Provenance
 from expressnet.config.crop import CropConfig
 from expressnet.config.ingest import IngestConfig
 from expressnet.config.options import recorded
@@ -13,7 +15,7 @@ from expressnet.config.split import SplitConfig
 from expressnet.config.train import TrainConfig
 from expressnet.data import manifest
 from expressnet.registry import registry
-from expressnet.runtime import code_version, storage
+from expressnet.runtime import code_version
 from expressnet.runtime import workspace as folders
 
 _SAME, _OTHER = "the same", "ANOTHER"
@@ -37,13 +39,12 @@ def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[
     models = registry.Registry(workspace)
     version = models.version(version_name, model_name)
     folder, tags = models.model_dir(version.run_id), models.tags(version)
-    provenance = storage.read_json(folder / "provenance.json")
-    preprocess = storage.read_json(folder / "preprocess.json")
-    data = folders.dataset(workspace, provenance["dataset_digest"])
+    provenance, preprocess = Provenance.read(folder), Preprocess.read(folder)
+    data = folders.dataset(workspace, provenance.dataset_digest)
     found = {
-        "code": _compared(provenance["code_digest"], code_version.digest("stages.train")),
+        "code": _compared(provenance.code_digest, code_version.digest("stages.train")),
         "packages": _compared(tags.get("lock_digest", ""), code_version.lock_digest()),
-        "data": _dataset(data, provenance["dataset_digest"]),
+        "data": _dataset(data, provenance.dataset_digest),
     }
     return {
         "commands": [*_checkout(tags.get("commit", "")), _make(provenance, preprocess, data)],
@@ -63,10 +64,10 @@ def _compared(wanted: str, here: str) -> str:
 
 
 def _dataset(folder: Path, wanted: str) -> str:
-    if not (folder / "dataset.json").exists():
+    if not DatasetInfo.path(folder).exists():
         return f"not in this workspace; `make run` reads it again and names it by its digest, {wanted[:8]}"
-    info = storage.read_json(folder / "dataset.json")
-    return _compared(wanted, manifest.dataset_digest(manifest.read(folder), info["dataset_id"], info["classes"]))
+    info = DatasetInfo.read(folder)
+    return _compared(wanted, manifest.dataset_digest(manifest.read(folder), info.dataset_id, info.classes))
 
 
 def _checkout(commit: str) -> list[str]:
@@ -76,22 +77,22 @@ def _checkout(commit: str) -> list[str]:
     return [f"git checkout {commit.removesuffix('+')}{changed}"]
 
 
-def _make(provenance: dict[str, Any], preprocess: dict[str, Any], data: Path) -> str:
+def _make(provenance: Provenance, preprocess: Preprocess, data: Path) -> str:
     """Returns the `make run` with the settings that the model keeps; where the data lay it does not know."""
-    info = storage.read_json(data / "dataset.json") if (data / "dataset.json").exists() else {}
+    info = DatasetInfo.read(data).as_dict() if DatasetInfo.path(data).exists() else {}
     stored = {
-        IngestConfig: {**info, "dataset": provenance["dataset"]},
-        CropConfig: preprocess["crop"],
-        SplitConfig: {"protocol": provenance["protocol"], **provenance.get("split_config", {})},
-        TrainConfig: provenance["config"],
+        IngestConfig: {**info, "dataset": provenance.dataset},
+        CropConfig: preprocess.crop,
+        SplitConfig: {"protocol": provenance.protocol, **provenance.split_config},
+        TrainConfig: provenance.config,
     }
     settings = {name: value for cls, fields in stored.items() for name, value in recorded(cls, fields).items()}
     words = [f"{name.upper()}={shlex.quote(_spelled(value))}" for name, value in settings.items() if value != ""]
-    if provenance["dataset"] != "demo":
-        words += ["ACCEPT_LICENCE=1", "DATA_URI=<where your copy lies>"]
-    if provenance.get("kept_from"):
+    if provenance.dataset != "demo":
+        words.append("DATA_URI=<where your copy lies>")
+    if provenance.kept_from:
         words.append("SPLIT_FILE=<the split.csv of that run>")
-    if provenance["config"]["backbone_sha256"]:
+    if provenance.config["backbone_sha256"]:
         words.append("BACKBONE_WEIGHTS=<the file with that SHA-256>")
     return f"make run PIPELINE=train {' '.join(words)}"
 

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from expressnet.artifacts.crops_info import ErasedCrops
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.data import deduplicate, manifest, shards
 from expressnet.runtime import console, storage
 
@@ -77,11 +79,11 @@ def crops(folder: Path, hashes: frozenset[str]) -> None:
         if _fill_without(kept / shards.FOLDER, kept / shards.FOLDER, hashes).empty:
             remove(kept)
             return
-        storage.write_json(kept / "crops.json", {"note": "shards for the next crop with the same settings"})
+        ErasedCrops().write(kept)
         for path in kept.iterdir():
             if path.is_dir() and path.name != shards.FOLDER:
                 shutil.rmtree(path)
-            elif path.is_file() and path.name != "crops.json":
+            elif path.is_file() and path.name != ErasedCrops.FILE:
                 path.unlink()
 
 
@@ -127,9 +129,9 @@ def dataset(folder: Path, hashes: frozenset[str]) -> None:
 
 
 def _store(folder: Path, frame: pd.DataFrame, kept: pd.DataFrame, hashes: frozenset[str]) -> None:
-    info = storage.read_json(folder / "dataset.json")
+    info = DatasetInfo.read(folder)
     # The digest that ingest gives it too, which so finds it stored.
-    digest = manifest.dataset_digest(kept, info["dataset_id"], info["classes"])
+    digest = manifest.dataset_digest(kept, info.dataset_id, info.classes)
     out_dir = folder.with_name(digest)
     if out_dir.exists():
         return
@@ -141,23 +143,24 @@ def _store(folder: Path, frame: pd.DataFrame, kept: pd.DataFrame, hashes: frozen
         manifest.write(merged, partial, manifest.INGESTED)
         shutil.copyfile(folder / deduplicate.CONFLICTS_FILE, partial / deduplicate.CONFLICTS_FILE)
         clean_file(partial / deduplicate.CONFLICTS_FILE, hashes)
-        storage.write_json(partial / "dataset.json", _info(info, frame, kept) | {"dataset_digest": digest})
+        _info(info, frame, kept).model_copy(update={"dataset_digest": digest}).write(partial)
     partial.replace(out_dir)
 
 
-def _info(info: dict[str, Any], frame: pd.DataFrame, kept: pd.DataFrame) -> dict[str, Any]:
-    """Returns what `dataset.json` says without the examples; what only the source can tell stays as it was."""
+def _info(info: DatasetInfo, frame: pd.DataFrame, kept: pd.DataFrame) -> DatasetInfo:
+    """Returns what is said of the data set without the examples; what only the source can tell stays as it was."""
     gone = frame[~frame["sha256"].isin(kept["sha256"])]
     num_records = int(gone["copies"].sum())
     places = set(gone["source_uri"])
     findings = [
-        {**finding, "examples": [place for place in finding["examples"] if place not in places]}
-        for finding in info["findings"]
+        finding.model_copy(update={"examples": [place for place in finding.examples if place not in places]})
+        for finding in info.findings
     ]
-    return info | {
-        "num_records": info["num_records"] - num_records,
-        "num_forgotten": info["num_forgotten"] + num_records,
+    changed = {
+        "num_records": info.num_records - num_records,
+        "num_forgotten": info.num_forgotten + num_records,
         **deduplicate.counts(kept),
         "findings": findings,
         "colours": [],  # their part in the mean can't be taken out
     }
+    return info.model_copy(update=changed)

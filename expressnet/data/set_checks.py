@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.data.compact_columns import Rows
 
 _DARK, _BRIGHT = 8.0, 247.0  # mean of the gray image, 0..255
@@ -32,7 +32,7 @@ class SetCheck:
     id: str
     title: str
     severity: str
-    culprits: Callable[[Rows, dict[str, Any]], np.ndarray | Iterable[str]]
+    culprits: Callable[[Rows, DatasetInfo], np.ndarray | Iterable[str]]
     named: Callable[[pd.Series], str] = lambda row: str(row["source_uri"])
 
 
@@ -40,7 +40,7 @@ def _in_split(rows: Rows, split: str) -> np.ndarray:
     return (rows.frame["source_split"] == split).to_numpy()
 
 
-def _near_across(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _near_across(rows: Rows, info: DatasetInfo) -> np.ndarray:
     in_train, in_test = _in_split(rows, "train"), _in_split(rows, "test")
     if not (in_train.any() and in_test.any()):
         return np.zeros(len(in_test), bool)
@@ -50,71 +50,71 @@ def _near_across(rows: Rows, info: dict[str, Any]) -> np.ndarray:
     return in_test & has_train[groups]
 
 
-def _twins_across(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
-    if info["num_cross_split_twins"]:
-        count = info["num_cross_split_twins"]
+def _twins_across(rows: Rows, info: DatasetInfo) -> Iterable[str]:
+    if info.num_cross_split_twins:
+        count = info.num_cross_split_twins
         yield f"{count:,} records of the published test split are in train, pixel by pixel"
 
 
-def _conflicts(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
-    if info["num_conflict_groups"]:
+def _conflicts(rows: Rows, info: DatasetInfo) -> Iterable[str]:
+    if info.num_conflict_groups:
         yield (
-            f"{info['num_conflict_groups']:,} pictures came with different labels ({info['num_conflicting']:,} "
+            f"{info.num_conflict_groups:,} pictures came with different labels ({info.num_conflicting:,} "
             "records, left out; label_conflicts.csv lists them)"
         )
 
 
-def _copies(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _copies(rows: Rows, info: DatasetInfo) -> np.ndarray:
     return (rows.frame["copies"] > 1).to_numpy()
 
 
-def _constant(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _constant(rows: Rows, info: DatasetInfo) -> np.ndarray:
     return (rows.frame["contrast"] == 0).to_numpy()
 
 
-def _exposure(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _exposure(rows: Rows, info: DatasetInfo) -> np.ndarray:
     brightness = rows.frame["brightness"]
     return (((brightness < _DARK) | (brightness > _BRIGHT)) & (rows.frame["contrast"] > 0)).to_numpy()
 
 
-def _aspect(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _aspect(rows: Rows, info: DatasetInfo) -> np.ndarray:
     width, height = (rows.frame[side].to_numpy() for side in ("width", "height"))
     return np.maximum(width, height) > _ASPECT * np.minimum(width, height)
 
 
-def _resolution(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _resolution(rows: Rows, info: DatasetInfo) -> np.ndarray:
     ratio = rows.frame["width"].to_numpy(np.float64) * rows.frame["height"].to_numpy()
     if len(ratio):
         ratio /= np.median(ratio)
     return (ratio > _RESOLUTION) | (ratio < 1 / _RESOLUTION)
 
 
-def _subjects_across(rows: Rows, info: dict[str, Any]) -> np.ndarray:
+def _subjects_across(rows: Rows, info: DatasetInfo) -> np.ndarray:
     subjects, in_test = rows.frame["subject"].to_numpy(), _in_split(rows, "test")
     in_train = np.unique(subjects[_in_split(rows, "train") & (subjects != 0)])
     return in_test & np.isin(subjects, in_train)
 
 
-def _classes_of_splits(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
+def _classes_of_splits(rows: Rows, info: DatasetInfo) -> Iterable[str]:
     for split in ("train", "test"):
         held = rows.frame.loc[_in_split(rows, split), "label"].unique()
-        for missing in sorted(set(info["classes"]) - set(held)) if len(held) else ():
+        for missing in sorted(set(info.classes) - set(held)) if len(held) else ():
             yield f"{split} holds no {missing}"
 
 
-def _published(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
-    if info["limit"]:
+def _published(rows: Rows, info: DatasetInfo) -> Iterable[str]:
+    if info.limit:
         return  # a sample
     # Records that were merged or left out for conflicts were there too.
     found = rows.frame.groupby(["source_split", "label"], observed=True)["copies"].sum()
-    for split, counts in info["published_counts"].items():
+    for split, counts in info.published_counts.items():
         for label, wanted in counts.items():
             count = int(found.get((split, label), 0))
             if abs(count - wanted) > _CLASS_SHARE * wanted:
                 yield f"{split}: {count:,} of {label}, published {wanted:,}"
 
 
-def _balance(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
+def _balance(rows: Rows, info: DatasetInfo) -> Iterable[str]:
     """Compares train and test: the same classes in very different shares make a test of another task."""
     counts = rows.frame.groupby(["label", "source_split"], observed=True).size().unstack(fill_value=0)
     if {"train", "test"} <= set(counts):
@@ -125,9 +125,9 @@ def _balance(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
             yield f"{distance:.0%} of the images would have to change their class"
 
 
-def _noticed(rows: Rows, info: dict[str, Any]) -> Iterable[str]:
-    for finding in info["findings"]:
-        yield f"{finding['kind']}: {finding['count']:,}, such as {', '.join(finding['examples'][:3])}"
+def _noticed(rows: Rows, info: DatasetInfo) -> Iterable[str]:
+    for finding in info.findings:
+        yield f"{finding.kind}: {finding.count:,}, such as {', '.join(finding.examples[:3])}"
 
 
 def _with_copies(row: pd.Series) -> str:

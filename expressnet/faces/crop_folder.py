@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.data import manifest, shards
 from expressnet.runtime import code_version, storage
-
-INFO_FILE = "crops.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,14 +27,14 @@ class CropFolder:
 
     path: Path
     dataset_dir: str
-    dataset: dict[str, Any]
+    dataset: DatasetInfo
 
     @classmethod
     def of(cls, dataset_dir: str, store_dir: str | Path, config: CropConfig) -> CropFolder:
         """Returns the folder in the store that all data sets share."""
-        dataset = storage.read_json(Path(dataset_dir) / "dataset.json")
+        dataset = DatasetInfo.read(dataset_dir)
         settings = storage.json_digest([digest_fields(config), code_version.digest("faces.crop_shards")])
-        return cls(Path(store_dir) / f"{settings[:16]}-{dataset['dataset_digest'][:16]}", dataset_dir, dataset)
+        return cls(Path(store_dir) / f"{settings[:16]}-{dataset.dataset_digest[:16]}", dataset_dir, dataset)
 
     @property
     def partial(self) -> Path:
@@ -43,13 +42,13 @@ class CropFolder:
         return self.path.with_name(self.path.name + storage.PARTIAL_SUFFIX)
 
     def is_done(self) -> bool:
-        """Says whether all is cut."""
-        return (self.path / INFO_FILE).exists()
+        """Returns whether all is cut."""
+        return CropsInfo.path(self.path).exists()
 
     def earlier(self) -> list[Path]:
         """Returns the shards that the same settings and code made of other states of the data."""
         settings = self.path.name.partition("-")[0]
-        infos = sorted(self.path.parent.glob(f"{settings}-*/{INFO_FILE}"))
+        infos = sorted(self.path.parent.glob(f"{settings}-*/{CropsInfo.FILE}"))
         # A kill between the last file and the rename leaves a partial folder that has one.
         return [path.parent / shards.FOLDER for path in infos if path.parent.suffix != storage.PARTIAL_SUFFIX]
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 from safetensors.numpy import save_file
 
+from expressnet.artifacts.provenance import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, Preprocess, Provenance
 from expressnet.model import expressnet, fft_conv
 from expressnet.runtime import storage
 
-MODEL_FILE, WEIGHTS_FILE = "model.keras", "weights.safetensors"
-PREPROCESS_FILE, CLASSES_FILE = "preprocess.json", "classes.json"
-PROVENANCE_FILE, HISTORY_FILE = "provenance.json", "history.csv"
 _BATCH = 256
 
 
@@ -63,20 +61,25 @@ class Ablated(NamedTuple):
 
 
 def save(
-    folder: Path, model: keras.Model, *, classes: list[str], preprocess: dict[str, Any], provenance: dict[str, Any]
+    folder: Path, model: keras.Model, *, classes: list[str], preprocess: Preprocess, provenance: Provenance
 ) -> None:
     """Writes all of a model but its history."""
     model.save(folder / MODEL_FILE)
     weights = {f"{place:04d}.{weight.path}": np.asarray(weight) for place, weight in enumerate(model.weights)}
     save_file(weights, folder / WEIGHTS_FILE)
-    storage.write_json(folder / PREPROCESS_FILE, preprocess)
+    preprocess.write(folder)
     storage.write_json(folder / CLASSES_FILE, classes)
-    storage.write_json(folder / PROVENANCE_FILE, provenance)
+    provenance.write(folder)
+
+
+def read_classes(folder: str | Path) -> list[str]:
+    """Returns the classes of a model folder, in the order of the network's outputs."""
+    return storage.read_json(Path(folder) / CLASSES_FILE)
 
 
 def digest(folder: str | Path) -> str:
     """Returns the model digest: what it computes, not when it was saved (model.keras holds a time stamp)."""
-    parts = {name: storage.file_sha256(Path(folder) / name) for name in (WEIGHTS_FILE, PREPROCESS_FILE, CLASSES_FILE)}
+    parts = {name: storage.file_sha256(Path(folder) / name) for name in (WEIGHTS_FILE, Preprocess.FILE, CLASSES_FILE)}
     return storage.json_digest(parts)
 
 
@@ -85,12 +88,12 @@ class Bundle:
 
     def __init__(self, folder: str | Path):
         folder = Path(folder)
-        missing = [name for name in (MODEL_FILE, PREPROCESS_FILE, CLASSES_FILE) if not (folder / name).exists()]
+        missing = [name for name in (MODEL_FILE, Preprocess.FILE, CLASSES_FILE) if not (folder / name).exists()]
         if missing:
             raise FileNotFoundError(f"{folder} is no model folder: {', '.join(missing)} missing.")
         self.model = keras.models.load_model(folder / MODEL_FILE)
-        self.classes: list[str] = storage.read_json(folder / CLASSES_FILE)
-        self.preprocess: dict[str, Any] = storage.read_json(folder / PREPROCESS_FILE)
+        self.classes = read_classes(folder)
+        self.preprocess = Preprocess.read(folder)
         fft_conv.keep_spectra(self.model)
         self._with_gates = expressnet.with_gates(self.model)
 
@@ -138,9 +141,9 @@ class Bundle:
         return self._mirrored(self._with_gates.predict_on_batch, pixels)
 
     def _mirrored(self, answer: Callable[[np.ndarray], list[np.ndarray]], pixels: np.ndarray) -> list[np.ndarray]:
-        images = as_input(pixels, self.preprocess["channel_order"])
+        images = as_input(pixels, self.preprocess.channel_order)
         outputs = answer(images)
-        if not self.preprocess["test_time_flip"]:
+        if not self.preprocess.test_time_flip:
             return outputs
         mirrored = answer(images[:, :, ::-1])
         return [(one + other) / 2 for one, other in zip(outputs, mirrored, strict=True)]

@@ -57,6 +57,6 @@ def load(
     scratch_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(suffix=storage.PARTIAL_SUFFIX, dir=scratch_dir) as scratch:
         crops: pd.DataFrame = crop_shards.cut_all(
-            photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess["crop"])
+            photos, str(dataset_dir), Path(scratch) / shards.FOLDER, CropConfig(**model.preprocess.crop)
         )
-        return crops, crop_pixels.load(scratch, crops, model.preprocess["size_px"], scratch)
+        return crops, crop_pixels.load(scratch, crops, model.preprocess.size_px, scratch)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from expressnet.artifacts.provenance import Provenance
 from expressnet.config.crop import CropConfig
 from expressnet.config.predict import ModelChoice
 from expressnet.inference import bundle
 from expressnet.registry import registry
-from expressnet.runtime import storage
 
 
 class Chosen(NamedTuple):
@@ -27,12 +27,12 @@ class Chosen(NamedTuple):
     model_name: str
     version: str
     model_digest: str
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     @property
     def crop(self) -> CropConfig:
         """How the faces were cut that it was trained on."""
-        return CropConfig(**self.model.preprocess["crop"])
+        return CropConfig(**self.model.preprocess.crop)
 
 
 def load(workspace: Path, choice: ModelChoice) -> Chosen:
@@ -54,5 +54,4 @@ def load(workspace: Path, choice: ModelChoice) -> Chosen:
         champion = models.champion(models.model_name(choice.model))
         assert champion is not None  # champion_dir would have said so
         name, version, digest = (champion[key] for key in ("model_name", "version", "model_digest"))
-    provenance = storage.read_json(folder / bundle.PROVENANCE_FILE)
-    return Chosen(bundle.Bundle(folder), name, version, digest, provenance)
+    return Chosen(bundle.Bundle(folder), name, version, digest, Provenance.read(folder))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from expressnet.artifacts.evaluation import PREDICTIONS_FILE, Evaluation
 from expressnet.registry import champions, mlflow_client, sealed_files
 from expressnet.registry.mlflow_client import Metric, MlflowException, Param
 from expressnet.runtime import storage
@@ -160,7 +161,7 @@ class Registry:
         """
         return self._checked(run_id, MODEL, self._workspace / "models" / run_id, files_digest)
 
-    def evaluation(self, run_id: str) -> tuple[dict[str, Any], pd.DataFrame]:
+    def evaluation(self, run_id: str) -> tuple[Evaluation, pd.DataFrame]:
         """Returns what was measured of a registered model and its predictions, after the files were checked.
 
         Raises:
@@ -169,8 +170,8 @@ class Registry:
         """
         with self._scratch() as scratch:
             folder = self._checked(run_id, EVALUATION, Path(scratch) / "fetched")
-            predictions = pd.read_parquet(folder / "predictions.parquet")
-            return storage.read_json(folder / "evaluation.json"), predictions
+            predictions = pd.read_parquet(folder / PREDICTIONS_FILE)
+            return Evaluation.read(folder), predictions
 
     def text(self, run_id: str, path: str) -> str:
         """Returns a stored text, such as CARD_TEXT, after its files were checked; raises as `evaluation` does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from expressnet.artifacts.evaluation import Evaluation
 from expressnet.evaluation import json_values
 from expressnet.runtime import storage
 
@@ -27,7 +28,7 @@ class View(NamedTuple):
 
 def read(evaluation_dir: str | Path) -> View:
     """Returns the view of an evaluation (see expressnet.stages.evaluate)."""
-    return of(storage.read_json(Path(evaluation_dir) / "evaluation.json"))
+    return of(Evaluation.read(evaluation_dir).as_dict())
 
 
 def of(evaluation: dict[str, Any]) -> View:

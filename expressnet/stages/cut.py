@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from expressnet.artifacts.stored import Facts
 from expressnet.config.crop import CropConfig, CutConfig
 from expressnet.data import shards
 from expressnet.faces import crop_shards
@@ -12,7 +12,22 @@ from expressnet.faces.crop_folder import CropFolder
 from expressnet.runtime import console
 
 
-def run(dataset_dir: str, store_dir: str | Path, config: CropConfig, which: CutConfig) -> dict[str, Any]:
+class CutPart(Facts):
+    """The report of cut.
+
+    Attributes:
+        crops: name of the crops' folder.
+        part, num_parts: which part, and of how many.
+        num_photos: photographs of the part that were cut now.
+    """
+
+    crops: str
+    part: int
+    num_parts: int
+    num_photos: int
+
+
+def run(dataset_dir: str, store_dir: str | Path, config: CropConfig, which: CutConfig) -> CutPart:
     """Cuts every `num_parts`-th shard of what the stage `crop` will write, into the folder that it goes on from.
 
     Parts hold no lock and delete nothing, so they do not wait for one another. A part that was killed goes on after its
@@ -25,7 +40,7 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig, which: CutC
         which: the part.
 
     Returns:
-        The report: how many photographs the part has; `crops` names the folder of the crops.
+        The report.
     """
     folder = CropFolder.of(dataset_dir, store_dir, config)
     num_photos = 0
@@ -41,4 +56,4 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig, which: CutC
                 raise
     if folder.is_done():
         console.say("cut before; the crops are there")
-    return {"crops": folder.path.name, "part": which.part, "num_parts": which.num_parts, "num_photos": num_photos}
+    return CutPart(crops=folder.path.name, part=which.part, num_parts=which.num_parts, num_photos=num_photos)

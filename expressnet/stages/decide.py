@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.artifacts.decisions import RetrainDecision
+from expressnet.artifacts.provenance import CLASSES_FILE, WEIGHTS_FILE, Preprocess, Provenance
 from expressnet.config.base import chosen, digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.config.decide import RetrainConfig
@@ -20,11 +23,9 @@ from expressnet.registry import registry, sealed_files
 from expressnet.runtime import code_version, console, storage
 from expressnet.runtime import workspace as folders
 
-DECISION_FILE = "decision.json"
 _COLUMNS = ("sha256", "label", "source_split")
 # What the code of a stage is, by its module; ingest's is left out, for its data have a digest of their own.
 _MODULES = {"crop": "faces.crop_shards", "split": "stages.split", "train": "stages.train"}
-_HANDED_OVER = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
 # How a training starts, and from which split, follows from who is champion; neither is a reason to train.
 _NO_REASONS = ("initial_sha256", "kept_digest")
 
@@ -64,13 +65,13 @@ class _Champion(NamedTuple):
 
     pointer: dict[str, Any]
     folder: Path
-    provenance: dict[str, Any]
-    preprocess: dict[str, Any]
+    provenance: Provenance
+    preprocess: Preprocess
     classes: list[str]
     rows: pd.DataFrame | None
 
 
-def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, config: RetrainConfig) -> dict[str, Any]:
+def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, config: RetrainConfig) -> RetrainDecision:
     """Compares data, code and settings of this run with those that the champion was made of.
 
     Equal, or other data by fewer images than `config` asks for: there is nothing to do. Without a champion there is
@@ -84,18 +85,17 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
         config: what is reason enough.
 
     Returns:
-        The report: `retrain`, the `reason` in words, the champion's version ("" for none), what changed, and what
-        split and train get: `kept_file`, `kept_digest`, `initial_weights`, `initial_sha256` ("" for none).
+        The report: the answer, the reason in words, what changed, and what split and train get.
 
     Raises:
         FileNotFoundError: the champion's files are gone.
         sealed.DamagedError: a file of the champion is not what was registered.
     """
-    info = storage.read_json(Path(dataset_dir) / "dataset.json")
+    info = DatasetInfo.read(dataset_dir)
     models = registry.Registry(workspace)
-    model_name = f"expressnet-{info['dataset_id']}"
+    model_name = f"expressnet-{info.dataset_id}"
     champion = _read_champion(models, model_name, Path(workspace))
-    report: dict[str, Any] = {"model_name": model_name, **dict.fromkeys(_HANDED_OVER, "")}
+    report: dict[str, Any] = {"model_name": model_name}
     if champion is None:
         report |= {"retrain": True, "reason": f"{model_name} has no champion yet"}
     else:
@@ -103,18 +103,19 @@ def run(dataset_dir: str, out_dir: str, workspace: str, settings: Settings, conf
         report |= {"champion": champion.pointer["version"], **_verdict(champion, info, rows, settings, config)}
         if report["retrain"]:
             report |= _kept(models, champion, rows, workspace, settings.split)
-            report |= _start(champion, info["classes"], settings.train) if config.warm_start else {}
+            report |= _start(champion, info.classes, settings.train) if config.warm_start else {}
             report["reason"] += report.pop("remark", "")
+    decision = RetrainDecision(**report)
     with storage.committed_dir(out_dir) as partial:
-        storage.write_json(partial / DECISION_FILE, report)
-    console.say(f"{'retraining' if report['retrain'] else 'nothing to do'}: {report['reason']}")
-    return report
+        decision.write(partial)
+    console.say(f"{'retraining' if decision.retrain else 'nothing to do'}: {decision.reason}")
+    return decision
 
 
-def hand_over(report: dict[str, Any], **paths: str) -> None:
-    """Writes what later stages get to a file each, for the orchestrator; the names are those of the report."""
+def hand_over(decision: RetrainDecision, **paths: str) -> None:
+    """Writes what later stages get to a file each, for the orchestrator; the names are those of the decision."""
     for name, path in paths.items():
-        storage.write_bytes(Path(path), report[name].encode())
+        storage.write_bytes(Path(path), getattr(decision, name).encode())
 
 
 def _read_champion(models: registry.Registry, model_name: str, workspace: Path) -> _Champion | None:
@@ -122,32 +123,31 @@ def _read_champion(models: registry.Registry, model_name: str, workspace: Path) 
     if pointer is None:
         return None
     folder = models.model_dir(pointer["run_id"], pointer["files_digest"])
-    provenance, preprocess, classes = (
-        storage.read_json(folder / f"{name}.json") for name in ("provenance", "preprocess", "classes")
-    )
-    dataset_dir = folders.dataset(workspace, provenance["dataset_digest"])
+    provenance = Provenance.read(folder)
+    dataset_dir = folders.dataset(workspace, provenance.dataset_digest)
     rows = manifest.read(dataset_dir, _COLUMNS) if dataset_dir.is_dir() else None
-    return _Champion(pointer, folder, provenance, preprocess, classes, rows)
+    classes = storage.read_json(folder / CLASSES_FILE)
+    return _Champion(pointer, folder, provenance, Preprocess.read(folder), classes, rows)
 
 
 def _verdict(
-    champion: _Champion, info: dict[str, Any], rows: pd.DataFrame, settings: Settings, config: RetrainConfig
+    champion: _Champion, info: DatasetInfo, rows: pd.DataFrame, settings: Settings, config: RetrainConfig
 ) -> dict[str, Any]:
     """Returns whether there is reason to retrain, and which, in words."""
     version, provenance = champion.pointer["version"], champion.provenance
     before = {
-        "crop": champion.preprocess["crop"],
-        "split": provenance.get("split_config", {}),
-        "train": provenance["config"],
+        "crop": champion.preprocess.crop,
+        "split": provenance.split_config,
+        "train": provenance.config,
     }
     others = differences(before, settings.plain())
     found = [f"settings: {'; '.join(others)}"] if others else []
-    codes = {**provenance.get("earlier_code_digests", {}), "train": provenance["code_digest"]}
+    codes = {**provenance.earlier_code_digests, "train": provenance.code_digest}
     if changed := [stage for stage, module in _MODULES.items() if codes.get(stage) != code_version.digest(module)]:
         found.append(f"code of {', '.join(changed)}")
-    if champion.classes != info["classes"]:
-        found.append(f"classes: {', '.join(champion.classes)} -> {', '.join(info['classes'])}")
-    if provenance["dataset_digest"] == info["dataset_digest"]:
+    if champion.classes != info.classes:
+        found.append(f"classes: {', '.join(champion.classes)} -> {', '.join(info.classes)}")
+    if provenance.dataset_digest == info.dataset_digest:
         reason = "; ".join(found) or f"data, code and settings are those of the champion {version}"
         return {"retrain": bool(found), "reason": reason, **Change(0, 0, 0)._asdict()}
     if champion.rows is None:
@@ -208,7 +208,7 @@ def _kept(
 
 def _start(champion: _Champion, classes: list[str], config: TrainConfig) -> dict[str, str]:
     """Names the champion's weights, if the network is the same."""
-    if champion.classes != classes or champion.provenance["config"]["preset"] != config.preset:
+    if champion.classes != classes or champion.provenance.config["preset"] != config.preset:
         return {"remark": ". It starts from scratch: the champion's network has other classes or another preset"}
-    path = champion.folder / "weights.safetensors"
+    path = champion.folder / WEIGHTS_FILE
     return {"initial_weights": str(path), "initial_sha256": storage.file_sha256(path)}

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.provenance import Preprocess, Provenance
+from expressnet.artifacts.stored import Facts, Plain, Stored
 from expressnet.config.drift import DriftConfig
 from expressnet.data import manifest
 from expressnet.evaluation import distribution_shift
@@ -34,7 +37,7 @@ from expressnet.runtime import workspace as folders
 if TYPE_CHECKING:
     from expressnet.inference import bundle
 
-RESULT_FILE, REPORT_FILE = "drift.json", "report.html"
+REPORT_FILE = "report.html"
 _LOOKS_FOLDER = "drift"  # in the workspace: what the last looks saw, by model
 _FACTS = ("brightness", "contrast", "sharpness")
 Pairs = dict[str, tuple[np.ndarray, np.ndarray]]  # by figure: of the champion's data, of the new ones
@@ -43,11 +46,42 @@ Pairs = dict[str, tuple[np.ndarray, np.ndarray]]  # by figure: of the champion's
 class _Champion(NamedTuple):
     version: str
     folder: Path
-    provenance: dict[str, Any]
+    provenance: Provenance
     predictions: pd.DataFrame | None
 
 
-def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: DriftConfig) -> dict[str, Any]:
+class DriftFigures(Stored):
+    """The figures of new photographs against the champion's."""
+
+    FILE: ClassVar[str] = "drift.json"
+
+    verdict: str
+    figures: list[dict[str, Any]]
+
+
+class Drift(Facts):
+    """The report of drift.
+
+    Attributes:
+        verdict: in words.
+        alarms, repeated_alarms: names of the figures, in words.
+        num_new: images that the champion was not made of.
+        psi: population stability index of every figure.
+    """
+
+    verdict: str
+    alarms: str
+    repeated_alarms: str
+    num_new: int
+    psi: dict[str, float]
+
+    def plain(self) -> dict[str, Plain]:
+        """Returns what a run view can show: every index under its own name."""
+        facts = self.as_dict()
+        return {**facts, **{f"psi_{name}": value for name, value in facts.pop("psi").items()}}
+
+
+def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: DriftConfig) -> Drift:
     """Compares the new rows of some crops with the champion's data, and writes the figures and a page.
 
     An alarm is a figure that differs by much and not by chance. It counts once the same figure alarmed for two
@@ -61,14 +95,14 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
         config: what an alarm is, and what follows from it.
 
     Returns:
-        The report: the `verdict` in words, `alarms`, and the population stability index of every figure.
+        The report.
 
     Raises:
         ValueError: `on_drift` is stop and an alarm counts. The page lies in `out_dir`.failed then.
         sealed.DamagedError: a file of the champion's model is not what was registered.
     """
-    info = storage.read_json(Path(faces_dir) / "crops.json")
-    model_name = f"expressnet-{info['dataset']['dataset_id']}"
+    info = CropsInfo.read(faces_dir)
+    model_name = f"expressnet-{info.dataset.dataset_id}"
     shiftings: list[distribution_shift.Shift] = []
     remarks: list[str] = []
     num_new = 0
@@ -86,20 +120,20 @@ def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: Dri
                 num_permutations=config.num_permutations,
             )
     alarms = [one.name for one in shiftings if one.is_alarm]
-    repeated = _repeated(Path(workspace), model_name, champion, info["dataset"]["dataset_digest"], alarms)
+    repeated = _repeated(Path(workspace), model_name, champion, info.dataset.dataset_digest, alarms)
     verdict = ". ".join([_verdict(champion, num_new, shiftings, repeated), *remarks])
     console.say(verdict)
     is_end = bool(repeated) and config.on_drift == "stop"
     target = _write(Path(f"{out_dir}.failed" if is_end else out_dir), verdict, shiftings)
     if is_end:
         raise ValueError(f"ON_DRIFT=stop: {verdict}. Look at {target / REPORT_FILE}; ON_DRIFT=go trains all the same.")
-    return {
-        "verdict": verdict,
-        "alarms": ", ".join(alarms),
-        "repeated_alarms": ", ".join(repeated),
-        "num_new": num_new,
-        **{f"psi_{one.name.replace(' ', '_')}": one.psi for one in shiftings},
-    }
+    return Drift(
+        verdict=verdict,
+        alarms=", ".join(alarms),
+        repeated_alarms=", ".join(repeated),
+        num_new=num_new,
+        psi={one.name.replace(" ", "_"): one.psi for one in shiftings},
+    )
 
 
 def _read_champion(models: registry.Registry, version_name: str, model_name: str, remarks: list[str]) -> _Champion:
@@ -110,14 +144,14 @@ def _read_champion(models: registry.Registry, version_name: str, model_name: str
     except sealed_files.DamagedError as error:  # `forget` erases rows of it, too
         predictions = None
         remarks.append(f"What the champion said on its test split can't be known, so it is not compared: {error}")
-    return _Champion(version.name, folder, storage.read_json(folder / "provenance.json"), predictions)
+    return _Champion(version.name, folder, Provenance.read(folder), predictions)
 
 
 def _new_rows(
     rows: pd.DataFrame, workspace: Path, champion: _Champion, remarks: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Returns the rows that the champion's data set lacks, and that data set; all rows and None where it is gone."""
-    folder = folders.dataset(workspace, champion.provenance["dataset_digest"])
+    folder = folders.dataset(workspace, champion.provenance.dataset_digest)
     if not folder.is_dir():
         remarks.append(
             "The champion's data are gone, so all images count as new, and neither their looks nor its embedding "
@@ -132,7 +166,7 @@ def _pairs(
     new: pd.DataFrame,
     before: pd.DataFrame | None,
     champion: _Champion,
-    info: dict[str, Any],
+    info: CropsInfo,
     faces_dir: str,
     workspace: Path,
     config: DriftConfig,
@@ -144,12 +178,12 @@ def _pairs(
     if tested is None:
         return pairs
     pairs |= _paired({"face found": tested["face_found"].to_numpy()}, {"face found": new["face_found"].to_numpy()})
-    if storage.read_json(champion.folder / "preprocess.json")["crop"] != info["config"]:
+    if Preprocess.read(champion.folder).crop != info.config:
         remarks.append("The champion wants faces that are cut in another way, so its answers are not compared")
         return pairs
     from expressnet.inference import bundle  # TensorFlow takes seconds to import, and often nothing is new
 
-    model, size_px = bundle.Bundle(champion.folder), info["config"]["size_px"]
+    model, size_px = bundle.Bundle(champion.folder), info.config["size_px"]
     found = model.predict_embedded(crop_pixels.load(faces_dir, _drawn(new, config), size_px, workspace / "work"))
     stored = (np.array(tested[column].tolist()) for column in ("probabilities", "expression_gates", "cnn_gates"))
     pairs |= _paired(_said(*stored), _said(*found.prediction))
@@ -180,8 +214,8 @@ def _tested_crops(
     wanted, rows = _drawn(tested, config)["sha256"], manifest.read(faces_dir)
     there = rows[rows["sha256"].isin(wanted)]
     if len(there) == len(wanted):
-        return crop_pixels.load(faces_dir, there, model.preprocess["size_px"], workspace / "work")
-    dataset_dir = folders.dataset(workspace, champion.provenance["dataset_digest"])
+        return crop_pixels.load(faces_dir, there, model.preprocess.size_px, workspace / "work")
+    dataset_dir = folders.dataset(workspace, champion.provenance.dataset_digest)
     return recrop.load(model, dataset_dir, wanted, workspace / "work")[1]
 
 
@@ -244,6 +278,6 @@ def _write(folder: Path, verdict: str, found: list[distribution_shift.Shift]) ->
     limits = html.paragraph(" ".join((__doc__ or "").split("\n\n", 1)[1].split()), "soft")
     body = html.paragraph(verdict) + html.section("Figures", html.table(header, cells)) + html.section("How", limits)
     with storage.committed_dir(folder) as partial:
-        storage.write_json(partial / RESULT_FILE, {"verdict": verdict, "figures": [one._asdict() for one in found]})
+        DriftFigures(verdict=verdict, figures=[one._asdict() for one in found]).write(partial)
         storage.write_bytes(partial / REPORT_FILE, html.page("Drift since the champion", body).encode())
     return folder

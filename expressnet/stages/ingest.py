@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from expressnet import datasets, sources
+from expressnet.artifacts.dataset_info import DatasetInfo, Finding
+from expressnet.artifacts.stored import Facts, Plain
 from expressnet.config.base import digest_fields
 from expressnet.config.ingest import IngestConfig
 from expressnet.data import deduplicate, forgotten, manifest, record_facts, shards
@@ -17,11 +18,33 @@ from expressnet.datasets.base import About, Record, Source, uri_or_default
 from expressnet.imaging import fingerprint
 from expressnet.runtime import code_version, console, storage
 
-INFO_FILE = "dataset.json"
 _SEEN_FOLDER = "seen"  # what buckets listed, and which data set came of it
 
 
-def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str, Any]:
+class Ingested(Facts):
+    """The report of ingest.
+
+    Attributes:
+        info: what is said of the data set.
+        path: its folder.
+    """
+
+    info: DatasetInfo
+    path: str
+
+    def plain(self) -> dict[str, Plain]:
+        """Returns what a run view can show; the file of the data set has all of it."""
+        shown = self.info.plain()
+        findings = "; ".join(f"{finding.kind} {finding.count}" for finding in self.info.findings)
+        left_out = ("published_counts", "colours")
+        return {
+            **{name: shown[name] for name in shown if name not in left_out},
+            "findings": findings,
+            "path": self.path,
+        }
+
+
+def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> Ingested:
     """Ingests a data set; the same content again costs the reading and writes nothing.
 
     The output folder is `store_dir`/<dataset digest>. A run that was killed leaves its finished shards in
@@ -35,7 +58,7 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
         config: which data set, and the limits.
 
     Returns:
-        The report; `path` is the output folder and `dataset_digest` the digest of its content.
+        The report.
 
     Raises:
         ValueError, FileNotFoundError: the source is no copy of the data set; the message says why.
@@ -47,16 +70,16 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> dict[str,
     excluded = forgotten.read(store.parent)
     place = sources.locate(uri_or_default(data_uri, module.ABOUT), store.parent / "spool", config)
     seen = store / _SEEN_FOLDER / f"{_reading(place.version, config, excluded)}.json"
-    info = storage.read_json(seen) if place.version and seen.exists() else None
-    if info is None or not (store / info["dataset_digest"] / INFO_FILE).exists():
+    info = DatasetInfo.read_file(seen) if place.version and seen.exists() else None
+    if info is None or not DatasetInfo.path(store / info.dataset_digest).exists():
         source = module.scan(place.fetch(), config)
-        info = _ingest(source, store, config, excluded) | {"source_version": place.version}
+        info = _ingest(source, store, config, excluded).model_copy(update={"source_version": place.version})
         if place.version:
-            storage.write_json(seen, info)
+            storage.write_json(seen, info.as_dict())
         place.release()
     else:
-        console.say(f"{place.uri} lists what it listed before; stored as {info['dataset_digest'][:8]}")
-    return {**_plain(info), "path": str(store / info["dataset_digest"])}
+        console.say(f"{place.uri} lists what it listed before; stored as {info.dataset_digest[:8]}")
+    return Ingested(info=info, path=str(store / info.dataset_digest))
 
 
 def _require_licence(about: About, config: IngestConfig) -> None:
@@ -72,7 +95,7 @@ def _reading(version: str, config: IngestConfig, excluded: frozenset[str]) -> st
     return storage.json_digest([version, digest_fields(config), sorted(excluded), code_version.digest("stages.ingest")])
 
 
-def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozenset[str]) -> dict[str, Any]:
+def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozenset[str]) -> DatasetInfo:
     console.say(f"found {len(source.records):,} examples, layout {source.layout}")
     for finding in source.findings:
         console.say(f"{finding.kind}: {finding.count:,}")
@@ -89,18 +112,20 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
         kept = deduplicate.stratified_sample(kept, config.limit)
     colours = fingerprint.mean_colours(kept.pop("colours"))
     digest = manifest.dataset_digest(kept, source.dataset_id, source.classes)
-    info = _info(source, config, kept, conflicts, digest) | {
-        "num_records": len(facts),
-        "num_forgotten": len(read) - len(facts),
-        "num_cross_split_twins": deduplicate.num_cross_split_twins(facts),
-        "colours": colours,
-    }
+    info = _info(source, config, kept, conflicts, digest).model_copy(
+        update={
+            "num_records": len(facts),
+            "num_forgotten": len(read) - len(facts),
+            "num_cross_split_twins": deduplicate.num_cross_split_twins(facts),
+            "colours": colours,
+        }
+    )
     out_dir = store / digest
     with storage.lock(store / f"{digest}.lock", wait=True):
-        if (out_dir / INFO_FILE).exists():
+        if DatasetInfo.path(out_dir).exists():
             console.say(f"already stored as {digest[:8]}")
-            if storage.read_json(out_dir / INFO_FILE) != info:
-                storage.write_json(out_dir / INFO_FILE, info)  # after `forget`, which can't know all of it
+            if DatasetInfo.read(out_dir) != info:
+                info.write(out_dir)  # after `forget`, which can't know all of it
         else:
             partial = out_dir.with_name(out_dir.name + storage.PARTIAL_SUFFIX)
             with storage.removed_on_error(partial):
@@ -111,45 +136,34 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
 
 def _info(
     source: Source, config: IngestConfig, kept: pd.DataFrame, conflicts: pd.DataFrame, digest: str
-) -> dict[str, Any]:
+) -> DatasetInfo:
     about = datasets.find(config.dataset).ABOUT
-    return {
-        "dataset": config.dataset,
-        "dataset_id": source.dataset_id,
-        "dataset_digest": digest,
-        "layout": source.layout,
-        "licence": about.licence,
-        "licence_accepted": config.licence_accepted or not about.needs_acceptance,
-        "real_faces": about.real_faces,
-        "pictures_allowed": about.pictures_allowed,
-        "classes": list(source.classes),
-        "label_mode": config.label_mode,
-        "limit": config.limit,
-        "num_conflicting": len(conflicts),
-        "num_conflict_groups": int(deduplicate.content(conflicts).nunique()),
-        "num_ignored": source.num_ignored,
+    return DatasetInfo(
+        dataset=config.dataset,
+        dataset_id=source.dataset_id,
+        dataset_digest=digest,
+        layout=source.layout,
+        licence=about.licence,
+        licence_accepted=config.licence_accepted or not about.needs_acceptance,
+        real_faces=about.real_faces,
+        pictures_allowed=about.pictures_allowed,
+        classes=list(source.classes),
+        label_mode=config.label_mode,
+        limit=config.limit,
+        num_conflicting=len(conflicts),
+        num_conflict_groups=int(deduplicate.content(conflicts).nunique()),
+        num_ignored=source.num_ignored,
+        published_counts={split: dict(counts) for split, counts in source.published_counts.items()},
+        findings=[Finding(**dataclasses.asdict(finding)) for finding in source.findings],
         **deduplicate.counts(kept),
-        "published_counts": {split: dict(counts) for split, counts in source.published_counts.items()},
-        "findings": [dataclasses.asdict(finding) for finding in source.findings],
-    }
-
-
-def _plain(info: dict[str, Any]) -> dict[str, Any]:
-    """Flattens the report to what a run view can show; `dataset.json` has all of it."""
-    report = {key: value for key, value in info.items() if key not in ("findings", "published_counts", "colours")}
-    return {
-        key: ", ".join(f"{k} {v}" for k, v in value.items())
-        if isinstance(value, dict)
-        else ", ".join(value)
-        if isinstance(value, list)
-        else value
-        for key, value in report.items()
-    } | {"findings": "; ".join(f"{finding['kind']} {finding['count']}" for finding in info["findings"])}
+    )
 
 
 def _predecessors(store: Path) -> list[Path]:
     """Returns the shard folders of all stored data sets, the latest first."""
-    stored = [path.parent for path in store.glob(f"*/{INFO_FILE}") if path.parent.suffix != storage.PARTIAL_SUFFIX]
+    stored = [
+        path.parent for path in store.glob(f"*/{DatasetInfo.FILE}") if path.parent.suffix != storage.PARTIAL_SUFFIX
+    ]
     latest_first = sorted(stored, key=lambda path: (-path.stat().st_mtime_ns, path.name))
     return [path / shards.FOLDER for path in latest_first]
 
@@ -159,7 +173,7 @@ def _store(
     kept: pd.DataFrame,
     conflicts: pd.DataFrame,
     records: dict[str, Record],
-    info: dict[str, Any],
+    info: DatasetInfo,
     earlier: list[Path],
 ) -> None:
     ordered = kept.sort_values("sha256").reset_index(drop=True)
@@ -180,7 +194,7 @@ def _store(
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(
         partial / deduplicate.CONFLICTS_FILE, index=False
     )
-    storage.write_json(partial / INFO_FILE, info)
+    info.write(partial)
     storage.remove_partials(partial)  # files that an earlier, killed run was writing
 
 

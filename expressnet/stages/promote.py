@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from expressnet.artifacts.decisions import Promotion
+from expressnet.artifacts.evaluation import Evaluation
+from expressnet.artifacts.provenance import Provenance
+from expressnet.artifacts.stored import Facts, Plain
 from expressnet.config.base import digest_fields
 from expressnet.config.promote import PromoteConfig
 from expressnet.data import manifest
@@ -20,10 +24,21 @@ from expressnet.report import champion_section
 from expressnet.runtime import console, storage
 from expressnet.runtime import workspace as folders
 
-DECISION_FILE, REPORT_FILE = "promotion.json", "report.html"
+REPORT_FILE = "report.html"
 
 
-def run(version: str, model_name: str, out_dir: str, workspace: str, config: PromoteConfig) -> dict[str, Any]:
+class Promoted(Facts):
+    """The report of promote: the decision, and where the page is."""
+
+    decision: Promotion
+    report_path: str
+
+    def plain(self) -> dict[str, Plain]:
+        """Returns what a run view can show."""
+        return {**self.decision.plain(), "report_path": self.report_path}
+
+
+def run(version: str, model_name: str, out_dir: str, workspace: str, config: PromoteConfig) -> Promoted:
     """Compares a registered model with the champion on its own test rows and swaps the pointer if it is better.
 
     All that is known of the two comes from the registry, after their files were checked. The model's evaluation page
@@ -37,7 +52,7 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
         config: the intended use and the limits.
 
     Returns:
-        The report: whether it was promoted and why, and where the page is.
+        The report.
 
     Raises:
         FileNotFoundError: there is no such version, or its files or the pictures of its test split are gone.
@@ -47,33 +62,31 @@ def run(version: str, model_name: str, out_dir: str, workspace: str, config: Pro
     """
     models = registry.Registry(workspace)
     challenger = models.version(version, model_name)
-    provenance = storage.read_json(models.model_dir(challenger.run_id) / "provenance.json")
+    provenance = Provenance.read(models.model_dir(challenger.run_id))
     evaluation, predictions = models.evaluation(challenger.run_id)
     champions = models.champions(challenger.model_name)
     champions.heal()
     champion, looked_at = champions.current(), datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    decision = _facts(challenger, champion, evaluation, config)
     verdict = _standing(challenger, champion, evaluation, provenance, config)
     if not verdict:
         assert champion is not None
         opponent = models.model_dir(champion["run_id"], champion["files_digest"])
         verdict = _compared(opponent, champion, evaluation, predictions, provenance, Path(workspace), config)
-    decision |= verdict
-    if remark := prohibited_uses.remark(config.intended_use, config.jurisdiction) if decision["promoted"] else "":
-        decision["reason"] += f". {remark}"
-    own = champion_section.Evaluated(evaluation, predictions)
-    told = champion_section.tell(own, champion, _theirs(models, champion), decision, looked_at)
+    if remark := prohibited_uses.remark(config.intended_use, config.jurisdiction) if verdict["promoted"] else "":
+        verdict["reason"] += f". {remark}"
+    decision = _decision(challenger, champion, evaluation, config, verdict)
+    own = champion_section.Evaluated(evaluation.as_dict(), predictions)
+    told = champion_section.tell(own, champion, _theirs(models, champion), decision.as_dict(), looked_at)
     # Before the swap, so that what can't be read ends a run that has changed nothing.
     page = champion_section.fill(models.text(challenger.run_id, registry.PAGE_TEXT), told)
-    if decision["promoted"]:
-        champions.swap(
-            expected=champion, new=_record(challenger, decision, config), action="promoted", evidence=decision
-        )
+    if decision.promoted:
+        record = _record(challenger, decision, config)
+        champions.swap(expected=champion, new=record, action="promoted", evidence=decision.as_dict())
     with storage.committed_dir(out_dir) as partial:
-        storage.write_json(partial / DECISION_FILE, decision)
+        decision.write(partial)
         storage.write_bytes(partial / REPORT_FILE, page.encode())
-    console.say(f"{'PROMOTED' if decision['promoted'] else 'registered, not promoted'}: {decision['reason']}")
-    return {**decision, "report_path": str(Path(out_dir) / REPORT_FILE)}
+    console.say(f"{'PROMOTED' if decision.promoted else 'registered, not promoted'}: {decision.reason}")
+    return Promoted(decision=decision, report_path=str(Path(out_dir) / REPORT_FILE))
 
 
 def _theirs(models: registry.Registry, champion: dict[str, Any] | None) -> champion_section.Evaluated | str:
@@ -81,31 +94,37 @@ def _theirs(models: registry.Registry, champion: dict[str, Any] | None) -> champ
     if champion is None:
         return "there is no champion"
     try:
-        return champion_section.Evaluated(*models.evaluation(champion["run_id"]))
+        evaluation, predictions = models.evaluation(champion["run_id"])
+        return champion_section.Evaluated(evaluation.as_dict(), predictions)
     except (FileNotFoundError, sealed_files.DamagedError) as error:
         return str(error)
 
 
-def _facts(
-    challenger: registry.Version, champion: dict[str, Any] | None, evaluation: dict[str, Any], config: PromoteConfig
-) -> dict[str, Any]:
-    return {
-        "model_name": challenger.model_name,
-        "version": challenger.name,
-        "champion_before": champion["version"] if champion else "",
-        "intended_use": config.intended_use,
-        "num_test": evaluation["num_test"],
-        "split_digest": evaluation["split_digest"],
-        "macro_f1": evaluation["metrics"]["macro_f1"]["value"],
-        "accuracy": evaluation["metrics"]["accuracy"]["value"],
-    }
+def _decision(
+    challenger: registry.Version,
+    champion: dict[str, Any] | None,
+    evaluation: Evaluation,
+    config: PromoteConfig,
+    verdict: dict[str, Any],
+) -> Promotion:
+    return Promotion(
+        model_name=challenger.model_name,
+        version=challenger.name,
+        champion_before=champion["version"] if champion else "",
+        intended_use=config.intended_use,
+        num_test=evaluation.num_test,
+        split_digest=evaluation.split_digest,
+        macro_f1=evaluation.metrics["macro_f1"]["value"],
+        accuracy=evaluation.metrics["accuracy"]["value"],
+        **verdict,
+    )
 
 
 def _standing(
     challenger: registry.Version,
     champion: dict[str, Any] | None,
-    evaluation: dict[str, Any],
-    provenance: dict[str, Any],
+    evaluation: Evaluation,
+    provenance: Provenance,
     config: PromoteConfig,
 ) -> dict[str, Any]:
     """Returns the verdict where none of the two has to predict, {} where both have to."""
@@ -113,7 +132,7 @@ def _standing(
         return {"promoted": False, "reason": "it is the champion already"}
     promote_with = f'make promote VERSION={challenger.name} INTENDED_USE="..."'
     objection = promotion_gate.objection(
-        model_card.missing(evaluation, provenance), provenance["real_faces"], promote_with, config
+        model_card.missing(evaluation.as_dict(), provenance.as_dict()), provenance.real_faces, promote_with, config
     )
     if objection:
         return {"promoted": False, "reason": objection}
@@ -125,9 +144,9 @@ def _standing(
 def _compared(
     opponent_dir: Path,
     champion: dict[str, Any],
-    evaluation: dict[str, Any],
+    evaluation: Evaluation,
     predictions: pd.DataFrame,
-    provenance: dict[str, Any],
+    provenance: Provenance,
     workspace: Path,
     config: PromoteConfig,
 ) -> dict[str, Any]:
@@ -135,10 +154,10 @@ def _compared(
     from expressnet.inference import bundle  # TensorFlow takes seconds to import, and most runs need no comparison
 
     opponent = bundle.Bundle(opponent_dir)
-    if opponent.classes != evaluation["classes"]:
+    if opponent.classes != evaluation.classes:
         reason = f"the champion {champion['version']} knows other classes ({', '.join(opponent.classes)})"
         return {"promoted": False, "reason": reason}
-    dataset_dir = folders.dataset(workspace, provenance["dataset_digest"])
+    dataset_dir = folders.dataset(workspace, provenance.dataset_digest)
     rows, probabilities = recrop.predict(opponent, dataset_dir, predictions["sha256"], workspace / "work")
     own = predictions.set_index("sha256").loc[rows["sha256"]]
     found = comparison.compare(
@@ -152,8 +171,8 @@ def _compared(
     )
     better, reason = promotion_gate.decide(found, opponent.classes, config)
     reason += f". The champion is {champion['version']}"
-    is_kept = provenance.get("kept_from") == champion["version"]  # the split was made so that it saw none of them
-    if champion["split_digest"] != evaluation["split_digest"] and not is_kept:
+    is_kept = provenance.kept_from == champion["version"]  # the split was made so that it saw none of them
+    if champion["split_digest"] != evaluation.split_digest and not is_kept:
         reason += ", trained on another split: it may have seen some of these images"
     figures = {
         f"{gain}_{name}": value
@@ -171,7 +190,7 @@ def _compared(
     }
 
 
-def _record(challenger: registry.Version, decision: dict[str, Any], config: PromoteConfig) -> dict[str, Any]:
+def _record(challenger: registry.Version, decision: Promotion, config: PromoteConfig) -> dict[str, Any]:
     """Returns what the champion pointer will say of the model."""
     return {
         "model_name": challenger.model_name,
@@ -180,7 +199,7 @@ def _record(challenger: registry.Version, decision: dict[str, Any], config: Prom
         "run_id": challenger.run_id,
         "model_digest": challenger.model_digest,
         "files_digest": challenger.files_digest,
-        "split_digest": decision["split_digest"],
-        "reason": decision["reason"],
+        "split_digest": decision.split_digest,
+        "reason": decision.reason,
         "settings": digest_fields(config),
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.model_selection import train_test_split
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import Counts, DatasetInfo
+from expressnet.artifacts.split_info import SplitInfo, SplitReport
 from expressnet.config.base import digest_fields
 from expressnet.config.split import SplitConfig
 from expressnet.data import grouped_draw, manifest, manifest_stream, seen_rows, split_file
@@ -18,26 +19,25 @@ from expressnet.data.grouped_draw import Rows
 from expressnet.data.split_file import SPLITS
 from expressnet.runtime import code_version, console, storage
 
-INFO_FILE = "split.json"
 TRAIN, VAL, TEST, DROPPED = range(len(SPLITS))
 _NAMED = 5  # how many rows a message names
 
 
-def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
+def run(faces_dir: str, out_dir: str, config: SplitConfig) -> SplitReport:
     """Writes the manifest with the column `split`, and `split.csv`, which others can import.
 
     The split is a function of the data set's content and the settings, or that of an imported file. The manifest is
     never held whole: ten million rows take less than 2 GiB.
 
     Returns:
-        The report: counts and the split digest.
+        The report.
 
     Raises:
         ValueError: the data are too few to be split so, or an imported split is not one of these data.
     """
-    crops = storage.read_json(Path(faces_dir) / "crops.json")
+    crops = CropsInfo.read(faces_dir)
     with manifest_stream.reading(faces_dir, manifest.CROPPED) as file:
-        imported = _imported(file, crops["dataset"], config) if config.split_file else None
+        imported = _imported(file, crops.dataset, config) if config.split_file else None
         rows = grouped_draw.read(manifest_stream.batches(file, list(grouped_draw.COLUMNS)), file.metadata.num_rows)
         if imported:
             _require_guarantees(rows, imported.parts, config, file)
@@ -49,26 +49,31 @@ def run(faces_dir: str, out_dir: str, config: SplitConfig) -> dict[str, Any]:
                 f"{config.split_file} has the right rows, but with the labels here its digest is {digest[:16]} and not "
                 f"{imported.split_digest[:16]}: the labels are others (DATASET=, LABEL_MODE=), or the file was edited."
             )
-        report = {
-            "protocol": config.protocol,
-            "seed": imported.seed if imported else config.seed,
-            "split_digest": digest,
+        info = SplitInfo(
+            protocol=config.protocol,
+            seed=imported.seed if imported else config.seed,
+            split_digest=digest,
+            num_subjects=crops.dataset.num_subjects,
+            official_test=bool(rows.is_test.any()),
+            imported=imported is not None,
+            kept_from=kept.version if kept else "",
+            config=digest_fields(config),
+            code_digest=code_version.digest("stages.split"),
+            crops=crops,
+            counts=_counts(rows, assigned),
             **{f"num_{name}": int((assigned == place).sum()) for place, name in enumerate(SPLITS)},
             **_num_dropped(rows, assigned),
-            "num_subjects": crops["dataset"]["num_subjects"],
-            "official_test": bool(rows.is_test.any()),
-            "imported": imported is not None,
-        }
-        made_of = {"config": digest_fields(config), "code_digest": code_version.digest("stages.split"), "crops": crops}
-        _write(file, out_dir, rows, assigned, {**report, "kept_from": kept.version if kept else "", **made_of})
-    _say(report)
-    return report
+        )
+        _write(file, out_dir, assigned, info)
+    _say(info)
+    return SplitReport(**info.as_dict())
 
 
-def _say(report: dict[str, Any]) -> None:
-    counts = ", ".join(f"{name} {report[f'num_{name}']:,}" for name in SPLITS if report[f"num_{name}"])
-    published = " (the published test split)" if report["official_test"] else ""
-    console.say(f"{report['protocol']} protocol: {counts}{published}{', as imported' if report['imported'] else ''}")
+def _say(report: SplitReport) -> None:
+    sizes = {name: getattr(report, f"num_{name}") for name in SPLITS}
+    counts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
+    published = " (the published test split)" if report.official_test else ""
+    console.say(f"{report.protocol} protocol: {counts}{published}{', as imported' if report.imported else ''}")
 
 
 def _kept(file: pq.ParquetFile, config: SplitConfig) -> seen_rows.Kept:
@@ -85,22 +90,26 @@ def _with_split(file: pq.ParquetFile, assigned: np.ndarray, columns: list[str]) 
         start += len(batch)
 
 
-def _write(file: pq.ParquetFile, out_dir: str, rows: Rows, assigned: np.ndarray, info: dict[str, Any]) -> None:
+def _write(file: pq.ParquetFile, out_dir: str, assigned: np.ndarray, info: SplitInfo) -> None:
     with storage.committed_dir(out_dir) as partial:
         with manifest_stream.writing(partial, manifest.SPLIT) as writer:
             for batch in _with_split(file, assigned, manifest.CROPPED.names):
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=writer.schema))
-        header = {**info, "dataset_digest": info["crops"]["dataset"]["dataset_digest"]}
+        header = {**info.as_dict(), "dataset_digest": info.crops.dataset.dataset_digest}
         split_file.write(
             partial / split_file.FILE_NAME,
             {key: str(header[key]) for key in split_file.HEADER_KEYS},
             _with_split(file, assigned, ["sha256"]),
         )
-        num_classes = len(rows.classes)
-        cells = np.bincount(assigned.astype(np.int64) * num_classes + rows.labels, minlength=len(SPLITS) * num_classes)
-        table = {name: cells[place * num_classes :][:num_classes] for place, name in enumerate(SPLITS)}
-        counts = {name: dict(zip(rows.classes, row.tolist(), strict=True)) for name, row in table.items() if row.any()}
-        storage.write_json(partial / INFO_FILE, {**info, "counts": counts})
+        info.write(partial)
+
+
+def _counts(rows: Rows, assigned: np.ndarray) -> dict[str, Counts]:
+    """Counts the rows of every part that has any, by class."""
+    num_classes = len(rows.classes)
+    cells = np.bincount(assigned.astype(np.int64) * num_classes + rows.labels, minlength=len(SPLITS) * num_classes)
+    table = {name: cells[place * num_classes :][:num_classes] for place, name in enumerate(SPLITS)}
+    return {name: dict(zip(rows.classes, row.tolist(), strict=True)) for name, row in table.items() if row.any()}
 
 
 def _num_dropped(rows: Rows, assigned: np.ndarray) -> dict[str, int]:
@@ -201,7 +210,7 @@ def _require_every_class(rows: Rows, assigned: np.ndarray, protocol: str) -> Non
             )
 
 
-def _imported(file: pq.ParquetFile, dataset: dict[str, Any], config: SplitConfig) -> split_file.Imported:
+def _imported(file: pq.ParquetFile, dataset: DatasetInfo, config: SplitConfig) -> split_file.Imported:
     """Reads what the file of another laboratory says of the rows here."""
     name = config.split_file
     with split_file.fetched(name) as path:
@@ -214,7 +223,7 @@ def _imported(file: pq.ParquetFile, dataset: dict[str, Any], config: SplitConfig
             "file's protocol, so that the figures carry its name."
         )
     columns = (batch["sha256"] for batch in manifest_stream.batches(file, ["sha256"]))
-    return split_file.assign(found, columns, dataset["dataset_digest"], num_forgotten=dataset["num_forgotten"])
+    return split_file.assign(found, columns, dataset.dataset_digest, num_forgotten=dataset.num_forgotten)
 
 
 def _require_guarantees(rows: Rows, assigned: np.ndarray, config: SplitConfig, file: pq.ParquetFile) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import tensorflow as tf
 
+from expressnet.artifacts.provenance import HISTORY_FILE, Preprocess, Provenance
+from expressnet.artifacts.split_info import SplitInfo
+from expressnet.artifacts.stored import Facts
 from expressnet.config.base import digest_fields
 from expressnet.config.train import CheckpointConfig, TrainConfig
 from expressnet.inference import bundle
@@ -21,6 +23,30 @@ from expressnet.training.batches import Data
 LOGS_FOLDER = "tensorboard"
 
 
+class Training(Facts):
+    """The report of train.
+
+    Attributes:
+        preset, protocol: of the run.
+        selected_on: split that the epoch was selected on.
+        epochs, best_epoch: that were trained, and the one that was kept.
+        selection_loss, selection_accuracy, selection_macro_f1: of that epoch, on that split.
+        parameters: of the network.
+        model_digest: of the model folder, "" before it is written.
+    """
+
+    preset: str
+    protocol: str
+    selected_on: str
+    epochs: int
+    best_epoch: int
+    selection_loss: float
+    selection_accuracy: float
+    selection_macro_f1: float
+    parameters: int
+    model_digest: str = ""
+
+
 def run(
     faces_dir: str,
     split_dir: str,
@@ -28,23 +54,23 @@ def run(
     work_dir: str,
     config: TrainConfig,
     checkpointing: CheckpointConfig | None = None,
-) -> dict[str, Any]:
+) -> Training:
     """Trains and writes the model folder (see expressnet.inference.bundle) with the history and TensorBoard logs.
 
     The whole state goes to `work_dir` after every epoch and some times within; a run that was killed goes on from
     there, and ends bit by bit as if it had not been.
 
     Returns:
-        The report: the chosen epoch and its figures on the selection split.
+        The report.
 
     Raises:
         ValueError: the crops or the checkpoints don't fit, or no batch can be divided among the devices.
         FloatingPointError: the loss became infinite or no number; the last checkpoint stays.
         stopping.Stopped: SIGTERM asked to end; the state is in a checkpoint.
     """
-    split = storage.read_json(Path(split_dir) / "split.json")
+    split = SplitInfo.read(split_dir)
     provenance = _provenance(config, split)
-    key = storage.json_digest([provenance[f"{name}_digest"] for name in ("split", "crops", "config", "code")])
+    key = storage.json_digest([getattr(provenance, f"{name}_digest") for name in ("split", "crops", "config", "code")])
     checkpointing = checkpointing or CheckpointConfig()
     checkpoints = checkpoint.Checkpoints(work_dir, key, checkpointing.mirror_uri)
     with storage.lock(Path(work_dir) / f"{key}.lock", wait=True), storage.committed_dir(out_dir) as partial:
@@ -52,58 +78,60 @@ def run(
         preset = dataclasses.replace(presets.PRESETS[config.preset], **config.moe_options)
         state, model = loop.fit(data, preset, config, checkpoints, checkpointing.every_s, partial / LOGS_FOLDER)
         history = pd.DataFrame(state.history)
-        history.to_csv(partial / bundle.HISTORY_FILE, index=False)
+        history.to_csv(partial / HISTORY_FILE, index=False)
         best = history.iloc[state.best_epoch - 1]
-        report = {
-            "preset": config.preset,
-            "protocol": split["protocol"],
-            "selected_on": data.selection_name,
-            "epochs": len(history),
-            "best_epoch": state.best_epoch,
-            **{f"selection_{name}": float(best[name]) for name in ("loss", "accuracy", "macro_f1")},
-            "parameters": expressnet.parameter_counts(model)["total"],
-        }
+        report = Training(
+            preset=config.preset,
+            protocol=split.protocol,
+            selected_on=data.selection_name,
+            epochs=len(history),
+            best_epoch=state.best_epoch,
+            parameters=expressnet.parameter_counts(model)["total"],
+            selection_loss=float(best["loss"]),
+            selection_accuracy=float(best["accuracy"]),
+            selection_macro_f1=float(best["macro_f1"]),
+        )
+        training = {name: value for name, value in report.as_dict().items() if name != "model_digest"}
         bundle.save(
             partial,
             model,
             classes=data.classes,
             preprocess=_preprocess(config, split),
-            provenance={**provenance, "backbone_weights": state.backbone, "training": report},
+            provenance=provenance.model_copy(update={"backbone_weights": state.backbone, "training": training}),
         )
-        report["model_digest"] = bundle.digest(partial)
+        report = report.model_copy(update={"model_digest": bundle.digest(partial)})
         checkpoints.finish()
     return report
 
 
-def _preprocess(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
+def _preprocess(config: TrainConfig, split: SplitInfo) -> Preprocess:
     preset = presets.PRESETS[config.preset]
-    return {
-        "size_px": preset.size_px,
-        "channel_order": preset.channel_order,
-        "scale": "pixel / 255",
-        "test_time_flip": config.test_time_flip,
-        "crop": split["crops"]["config"],
-    }
+    return Preprocess(
+        size_px=preset.size_px,
+        channel_order=preset.channel_order,
+        test_time_flip=config.test_time_flip,
+        crop=split.crops.config,
+    )
 
 
-def _provenance(config: TrainConfig, split: dict[str, Any]) -> dict[str, Any]:
+def _provenance(config: TrainConfig, split: SplitInfo) -> Provenance:
     versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", "mediapipe", "expressnet")}
-    dataset = split["crops"]["dataset"]
-    return {
-        "dataset": dataset["dataset"],
-        "dataset_id": dataset["dataset_id"],
-        "licence": dataset["licence"],
-        "real_faces": dataset["real_faces"],
-        "dataset_digest": dataset["dataset_digest"],
-        "crops_digest": split["crops"]["crops_digest"],
-        "split_digest": split["split_digest"],
-        "protocol": split["protocol"],
-        "config": digest_fields(config),
-        "config_digest": storage.json_digest(digest_fields(config)),
-        "code_digest": code_version.digest("stages.train"),
+    dataset = split.crops.dataset
+    return Provenance(
+        dataset=dataset.dataset,
+        dataset_id=dataset.dataset_id,
+        licence=dataset.licence,
+        real_faces=dataset.real_faces,
+        dataset_digest=dataset.dataset_digest,
+        crops_digest=split.crops.crops_digest,
+        split_digest=split.split_digest,
+        protocol=split.protocol,
+        config=digest_fields(config),
+        config_digest=storage.json_digest(digest_fields(config)),
+        code_digest=code_version.digest("stages.train"),
         # Of what comes before: the crops and the split are functions of these, and of the data and the settings.
-        "earlier_code_digests": {"crop": split["crops"].get("code_digest", ""), "split": split.get("code_digest", "")},
-        "split_config": split["config"],
-        "kept_from": split.get("kept_from", ""),
-        "versions": {"tensorflow": tf.__version__, **versions},
-    }
+        earlier_code_digests={"crop": split.crops.code_digest, "split": split.code_digest},
+        split_config=split.config,
+        kept_from=split.kept_from,
+        versions={"tensorflow": tf.__version__, **versions},
+    )

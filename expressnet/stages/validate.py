@@ -9,12 +9,14 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.artifacts.stored import Facts, Stored
 from expressnet.config.validate import ValidateConfig
 from expressnet.data import compact_columns, expectations, manifest, manifest_stream, shards
 from expressnet.data.set_checks import SET_CHECKS, SetCheck
@@ -22,7 +24,6 @@ from expressnet.report import validation_page
 from expressnet.runtime import console, storage
 
 REPORT_FILE = "report.html"
-RESULT_FILE = "validation.json"
 Batches = Callable[[list[str]], Iterator[pd.DataFrame]]
 _COLUMNS = [
     "sha256",
@@ -43,55 +44,88 @@ _COLUMNS = [
 _NAMING_COLUMNS = ["source_uri", "subject", "copies", "width", "height", "brightness"]
 
 
-def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> dict[str, Any]:
+class Check(Facts):
+    """The outcome of one check.
+
+    Attributes:
+        id: as in SEVERITIES=.
+        title: what should be true.
+        result: passed, warn or stop.
+        finding: in words, with culprits.
+        num_unexpected: how many rows it is about.
+    """
+
+    id: str
+    title: str
+    result: str
+    finding: str
+    num_unexpected: int
+
+
+class Validation(Stored):
+    """The checks of a data set."""
+
+    FILE: ClassVar[str] = "validation.json"
+
+    dataset_digest: str
+    checks: list[Check]
+
+
+class Validated(Facts):
+    """The report of validate: how many checks there were, and how many of them failed or warn."""
+
+    num_checks: int
+    num_failed: int
+    num_warnings: int
+    dataset_digest: str
+
+
+def run(dataset_dir: str, out_dir: str, config: ValidateConfig) -> Validated:
     """Checks an ingested data set and writes the result and a page for people.
 
     Returns:
-        The report: how many checks there were, and how many of them warn.
+        The report.
 
     Raises:
         ValueError: a check failed that stops the run; the message names the check and the culprits. The page lies in
             `out_dir`.failed then, and there is no `out_dir`.
     """
     dataset = Path(dataset_dir)
-    info = storage.read_json(dataset / "dataset.json")
+    info = DatasetInfo.read(dataset)
     other = _other(dataset.parent, config.compare_with) if config.compare_with else None
     with manifest_stream.reading(dataset, manifest.INGESTED) as file:
         _require_shards(dataset, file)
         checks = check(functools.partial(_batches, file), info, config)
         found = validation_page.Distributions.of(functools.partial(_batches, file))
-    failed = [one for one in checks if one["result"] == "stop"]
-    warned = [one for one in checks if one["result"] == "warn"]
+    failed = [one for one in checks if one.result == "stop"]
+    warned = [one for one in checks if one.result == "warn"]
     console.say(f"{len(checks) - len(failed) - len(warned)} of {len(checks)} checks passed")
     for one in warned:
-        console.say(f"warning: not true that {one['title']}: {one['finding']}")
+        console.say(f"warning: not true that {one.title}: {one.finding}")
     target = Path(f"{out_dir}.failed" if failed else out_dir)
     if failed:
         shutil.rmtree(target, ignore_errors=True)  # of the last try
     with storage.committed_dir(target) as partial:
-        storage.write_json(partial / RESULT_FILE, {"dataset_digest": info["dataset_digest"], "checks": checks})
-        storage.write_bytes(partial / REPORT_FILE, validation_page.render(info, checks, found, other).encode())
+        Validation(dataset_digest=info.dataset_digest, checks=checks).write(partial)
+        shown = [one.as_dict() for one in checks]
+        page = validation_page.render(info.as_dict(), shown, found, other.as_dict() if other else None)
+        storage.write_bytes(partial / REPORT_FILE, page.encode())
     if failed:
-        listed = "\n".join(f"- {one['title']}: {one['finding']} [{one['id']}]" for one in failed)
+        listed = "\n".join(f"- {one.title}: {one.finding} [{one.id}]" for one in failed)
         raise ValueError(f"The data did not pass validation:\n{listed}\nThe whole report: {target / REPORT_FILE}")
-    return {
-        "num_checks": len(checks),
-        "num_failed": 0,
-        "num_warnings": len(warned),
-        "dataset_digest": info["dataset_digest"],
-    }
+    return Validated(num_checks=len(checks), num_failed=0, num_warnings=len(warned), dataset_digest=info.dataset_digest)
 
 
-def _other(store: Path, digest: str) -> dict[str, Any]:
+def _other(store: Path, digest: str) -> DatasetInfo:
     """Returns dataset.json of the stored data set whose digest begins so.
 
     Raises:
         ValueError: there is none, or there are several.
     """
-    known = {path.parent.name: storage.read_json(path) for path in sorted(store.glob("*/dataset.json"))}
+    known = {path.parent.name: DatasetInfo.read_file(path) for path in sorted(store.glob(f"*/{DatasetInfo.FILE}"))}
     found = [info for name, info in known.items() if name.startswith(digest)]
     if len(found) != 1:
-        listed = ", ".join(f"{name[:8]} ({info['dataset_id']})" for name, info in known.items())
+        listed = ", ".join(f"{name[:8]} ({info.dataset_id})" for name, info in known.items())
         raise ValueError(
             f"compare_with={digest} must be the first digits of one data set's digest; {len(found)} begin so. "
             f"Ingested in this workspace are: {listed}."
@@ -112,24 +146,23 @@ def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pd.DataFrame]
         gc.collect()  # Great Expectations' objects hold the rows, and each other in a circle
 
 
-def check(batches: Batches, info: dict[str, Any], config: ValidateConfig) -> list[dict[str, Any]]:
+def check(batches: Batches, info: DatasetInfo, config: ValidateConfig) -> list[Check]:
     """Runs the expectation suites over a manifest, and what they have no word for.
 
     Ten million rows take less than 2 GiB.
 
     Args:
         batches: yields the given columns of the manifest in parts; is called again where culprits are to be named.
-        info: its dataset.json.
+        info: what is said of the data set.
         config: limits and severities.
 
     Returns:
-        One dict per check: id, title, result (passed, warn or stop), finding (in words, with culprits) and how many
-        rows it is about. Checks that are off are left out.
+        One outcome per check; checks that are off are left out.
 
     Raises:
         ValueError: `severities` names a check that does not exist.
     """
-    suites = expectations.suites(info["classes"], config)
+    suites = expectations.suites(info.classes, config)
     severities = _severities([expectation.meta for suite in suites for expectation in suite], config)
     of_all, of_readable, of_summary = (
         [expectations.Tally(one) for one in suite if severities[one.meta["id"]] != "off"] for suite in suites
@@ -144,20 +177,11 @@ def check(batches: Batches, info: dict[str, Any], config: ValidateConfig) -> lis
         expectations.run(readable, of_readable)
         columns.add(readable)
         class_counts += Counter({str(name): int(count) for name, count in readable["label"].value_counts().items()})
-    expectations.run(expectations.summary(num_rows, {name: class_counts[name] for name in info["classes"]}), of_summary)
+    expectations.run(expectations.summary(num_rows, {name: class_counts[name] for name in info.classes}), of_summary)
     set_checks = [one for one in SET_CHECKS if severities[one.id] != "off"]
     found = [tally.in_words() for tally in (*of_all, *of_readable, *of_summary)]
     found += _of_set(set_checks, columns.rows(), info, batches)
-    return [
-        {
-            "id": one["id"],
-            "title": one["title"],
-            "result": "passed" if one["success"] else severities[one["id"]],
-            "finding": one["finding"],
-            "num_unexpected": one["num_unexpected"],
-        }
-        for one in found
-    ]
+    return [Check(**{**one, "result": "passed" if one["success"] else severities[one["id"]]}) for one in found]
 
 
 def _severities(metas: list[dict[str, str]], config: ValidateConfig) -> dict[str, str]:
@@ -170,7 +194,7 @@ def _severities(metas: list[dict[str, str]], config: ValidateConfig) -> dict[str
 
 
 def _of_set(
-    checks: list[SetCheck], rows: compact_columns.Rows, info: dict[str, Any], batches: Batches
+    checks: list[SetCheck], rows: compact_columns.Rows, info: DatasetInfo, batches: Batches
 ) -> list[dict[str, Any]]:
     """Runs the checks of the whole set, and looks up the names of the first culprits of each."""
     counts, texts, places = {}, {}, {}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.config.train import TrainConfig
 from expressnet.data import manifest
 from expressnet.faces import crop_pixels
 from expressnet.model import presets
-from expressnet.runtime import storage
 from expressnet.training import augment
 
 _SELECTION_BATCH = 256
@@ -40,10 +39,10 @@ class Data:
             ValueError: the crops have another size than the preset takes.
         """
         frame = manifest.read(split_dir)
-        info = storage.read_json(Path(split_dir) / "split.json")
-        classes, preset = info["crops"]["dataset"]["classes"], presets.PRESETS[config.preset]
+        info = SplitInfo.read(split_dir)
+        classes, preset = info.crops.dataset.classes, presets.PRESETS[config.preset]
         # The paper's protocol has no val: the authors select on the test split.
-        selection_name = "test" if info["protocol"] == "paper" else "val"
+        selection_name = "test" if info.protocol == "paper" else "val"
 
         def part(name: str, aims: Callable[[pd.DataFrame, list[str]], np.ndarray]) -> tuple[Crops, np.ndarray]:
             rows = frame[frame["split"] == name]

@@ -8,6 +8,7 @@ import keras
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
+from expressnet.artifacts.provenance import Provenance
 from expressnet.runtime import console, storage
 
 
@@ -43,6 +44,6 @@ def load_into(model: keras.Model, path: str | Path, sha256: str) -> str:
         )
     for weight, array in zip(model.weights, arrays, strict=True):
         weight.assign(array)
-    origin = storage.read_json(path.with_name("provenance.json"))["backbone_weights"]
+    origin = Provenance.read(path.parent).backbone_weights
     console.say(f"all weights start from an earlier model, sha256 {sha256[:8]}")
     return f"all weights of an earlier model, sha256 {sha256}, whose backbone weights were: {origin}"

@@ -72,7 +72,7 @@ class Oracle:
         job = Job(photograph.see, photograph.start, (chosen.crop,), config.timeout_s, photograph.MEMORY_BYTES)
         self._eyes = workers.Standby(job)
         self._eyes.ask(b"")  # waits until it has started, or says why it can't
-        size_px = self._model.preprocess["size_px"]
+        size_px = self._model.preprocess.size_px
         self._model.predict(np.zeros((1, size_px, size_px, 3), np.uint8))  # the first call takes seconds
 
     def answer(self, data: bytes) -> dict[str, Any]:
@@ -181,14 +181,14 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 
 def _index(chosen: chosen_model.Chosen, config: ServeConfig) -> str:
     made_of = chosen.provenance
-    faces = "photographs of real people" if made_of["real_faces"] else "rendered faces: it knows no real ones"
+    faces = "photographs of real people" if made_of.real_faces else "rendered faces: it knows no real ones"
     facts = {
         "Model": chosen.model_name,
         "Version": chosen.version,
         "Digest": chosen.model_digest,
-        "Trained on": f"{made_of['dataset_id']} ({faces})",
-        "Protocol": made_of["protocol"],
-        "Licence of the data": made_of["licence"],
+        "Trained on": f"{made_of.dataset_id} ({faces})",
+        "Protocol": made_of.protocol,
+        "Licence of the data": made_of.licence,
         "Classes": ", ".join(chosen.model.classes),
     }
     listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())

@@ -8,7 +8,7 @@ import pytest
 from kfp import dsl
 
 from components.decide import decide
-from expressnet.runtime import storage
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.stages.summary import STAGES
 from pipelines import catalog
 
@@ -41,8 +41,7 @@ def test_every_stage_has_a_wrapper():
 
 
 def test_decide_answers_and_leaves_what_later_stages_get(tmp_path):
-    info = {"dataset_id": "made", "classes": ["happy", "sad"]}
-    storage.write_json(tmp_path / "datasets" / "d" / "dataset.json", info)
+    DatasetInfo(dataset_id="made", dataset_digest="d", classes=["happy", "sad"]).write(tmp_path / "datasets" / "d")
     handed_over = ("champion", "kept_file", "kept_digest", "initial_weights", "initial_sha256")
     defaults = {name: spec.default for name, spec in catalog.load("retrain").component_spec.inputs.items()}
     settings = {name: defaults[name] for name in decide.component_spec.inputs if name in defaults}

@@ -18,7 +18,7 @@ def exported(request, trained, tmp_path_factory):
         preprocess = json.loads((folder / "model/preprocess.json").read_text())
         preprocess |= {"test_time_flip": True, "channel_order": "bgr"}
         (folder / "model/preprocess.json").write_text(json.dumps(preprocess))
-    return folder / "model", folder / "out", export.run(folder / "model", folder / "out")
+    return folder / "model", folder / "out", export.run(folder / "model", folder / "out").plain()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_the_tflite_model_takes_pixels_and_answers_like_the_model(exported, imag
 
 def test_the_report_says_what_was_exported_and_how_close_it_is(exported):
     model_dir, out_dir, report = exported
-    assert json.loads((out_dir / export.INFO_FILE).read_text()) == report
+    assert json.loads((out_dir / export.Export.FILE).read_text()) == report
     assert report["model_digest"] == bundle.digest(model_dir)
     assert 0 <= report["largest_difference"] < 1e-4
 

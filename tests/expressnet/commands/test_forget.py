@@ -5,6 +5,8 @@ import sys
 import pandas as pd
 import pytest
 
+from expressnet.artifacts.provenance import Provenance
+from expressnet.artifacts.registration import Registration
 from expressnet.commands import forget
 from expressnet.config import CropConfig, IngestConfig, SplitConfig
 from expressnet.data import forgotten, manifest, shards
@@ -53,10 +55,10 @@ while True:
 
 def _run(workspace, source, limit=0):
     """Ingests, crops and splits as the stages do; returns the report of every one."""
-    photos = ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder", limit=limit))
-    faces = crop.run(photos["path"], workspace / "crops", CROP)
+    photos = ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder", limit=limit)).plain()
+    faces = crop.run(photos["path"], workspace / "crops", CROP).plain()
     out_dir = workspace / "artifacts" / f"run-{photos['dataset_digest'][:8]}" / "split" / "splits"
-    divided = split.run(faces["path"], str(out_dir), SplitConfig())
+    divided = split.run(faces["path"], str(out_dir), SplitConfig()).plain()
     return photos, faces, divided
 
 
@@ -68,10 +70,17 @@ def _write_rest(workspace, photos, faces, divided):
     (run_dir / "validate" / "validation_report").write_text(f"<p>{photos['dataset_digest']}</p>")
     storage.write_json(run_dir / "validate" / "executor_output.json", {"dataset_digest": photos["dataset_digest"]})
     model_dir = workspace / "mlartifacts" / "r1" / "artifacts" / "model"
-    provenance = {"dataset_digest": photos["dataset_digest"], "split_digest": divided["split_digest"]}
-    storage.write_json(model_dir / "provenance.json", provenance)
-    registration = {"run_id": "r1", "model_name": "expressnet-folder", "version": "20260101-abcdabcd"}
-    storage.write_json(run_dir / "register" / "registration" / "registration.json", registration)
+    digests = {"dataset_digest": photos["dataset_digest"], "split_digest": divided["split_digest"]}
+    Provenance(dataset="folder", dataset_id="folder", protocol="honest", config={}, **digests).write(model_dir)
+    Registration(
+        model_name="expressnet-folder",
+        version="20260101-abcdabcd",
+        number=1,
+        run_id="r1",
+        model_digest="m",
+        files_digest="f",
+        is_new=True,
+    ).write(run_dir / "register" / "registration")
     for folder in (run_dir / "evaluate" / "evaluation", model_dir.parent / "evaluation"):
         folder.mkdir(parents=True)
         splits[["sha256", "label", "split"]].to_parquet(folder / "predictions.parquet", index=False)
@@ -173,7 +182,7 @@ def test_the_next_run_leaves_them_out_and_finds_the_rest_stored_and_cut(workspac
 
 def test_what_the_data_set_says_of_itself_is_what_ingest_says(workspace, traces, source):
     forget.run(workspace, traces[0])
-    fresh = ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder"))
+    fresh = ingest.run(str(source), workspace / "datasets", IngestConfig(dataset="folder")).plain()
     stored = storage.read_json(workspace / "datasets" / fresh["dataset_digest"] / "dataset.json")
     assert stored["colours"]
     shutil.rmtree(workspace / "datasets")
@@ -250,7 +259,7 @@ def test_a_data_set_of_another_version_is_deleted_whole(workspace, traces, used)
 def test_a_record_of_a_conflict_is_forgotten(tmp_path, write_tree):
     source = write_tree(tmp_path / "source", COUNTS)
     shutil.copyfile(source / "happy" / "000.png", source / "sad" / "new.png")
-    photos = ingest.run(str(source), tmp_path / "out" / "datasets", IngestConfig(dataset="folder"))
+    photos = ingest.run(str(source), tmp_path / "out" / "datasets", IngestConfig(dataset="folder")).plain()
     sha256 = storage.file_sha256(source / "happy" / "000.png")
     assert len(_holders(tmp_path / "out", [sha256.encode()])) == 1
     report = forget.run(tmp_path / "out", [sha256])

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import object_store
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.config import SplitConfig
 from expressnet.data import manifest, split_file
 from expressnet.runtime import storage
@@ -27,9 +30,9 @@ def _split(folder, rows, name="out", dataset=(), **changes):
     faces = folder / f"{name}-faces"
     faces.mkdir()
     manifest.write(rows, faces, manifest.CROPPED)
-    info = {"num_subjects": 1, "dataset_digest": "d" * 64, "num_forgotten": 0, **dict(dataset)}
-    storage.write_json(faces / "crops.json", {"dataset": info})
-    return split.run(str(faces), str(folder / name), SplitConfig(**changes))
+    facts = {"dataset_id": "made", "dataset_digest": "d" * 64, "classes": [], "num_subjects": 1, **dict(dataset)}
+    CropsInfo(crops_digest="c" * 64, config={}, dataset=DatasetInfo(**facts)).write(faces)
+    return split.run(str(faces), str(folder / name), SplitConfig(**changes)).plain()
 
 
 def _parts(folder):
@@ -163,7 +166,7 @@ def in_bucket(exported, monkeypatch):
 def test_a_file_in_a_bucket_is_as_good_as_one_here_and_its_digest_is_checked(tmp_path, rows, exported, in_bucket):
     right = storage.file_sha256(exported)
     report = _import(tmp_path, rows, in_bucket, split_file_digest=right)
-    assert report["split_digest"] == storage.read_json(tmp_path / "out" / split.INFO_FILE)["split_digest"]
+    assert report["split_digest"] == storage.read_json(tmp_path / "out" / SplitInfo.FILE)["split_digest"]
     with pytest.raises(ValueError, match=r"^gs://splits/ours.csv changed after the run was started"):
         _split(tmp_path, rows, "late", split_file=in_bucket, split_file_digest="0" * 64)
     with pytest.raises(ValueError, match=r"There is no object gs://splits/theirs.csv"):
@@ -172,7 +175,7 @@ def test_a_file_in_a_bucket_is_as_good_as_one_here_and_its_digest_is_checked(tmp
 
 def test_where_the_file_lies_is_no_part_of_what_the_split_is(tmp_path, rows, exported):
     _import(tmp_path, rows, exported)
-    assert str(tmp_path) not in (tmp_path / "imported" / split.INFO_FILE).read_text()
+    assert str(tmp_path) not in (tmp_path / "imported" / SplitInfo.FILE).read_text()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 
 from benchmarks import registry_server
 from expressnet import config
+from expressnet.artifacts.evaluation import Evaluation
 from expressnet.commands import reproduce, rollback
 from expressnet.inference import bundle
 from expressnet.registry import mlflow_client, registry, sealed_files
@@ -70,7 +71,7 @@ def client(workspace):
 
 def _register(workspace, model_dir, evaluation_dir):
     out = tempfile.mkdtemp(dir=workspace)
-    return register.run(str(model_dir), str(evaluation_dir), out, str(workspace))
+    return register.run(str(model_dir), str(evaluation_dir), out, str(workspace)).plain()
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def registered(workspace, trained, evaluated):
 
 def _promote(workspace, version, **settings):
     out = tempfile.mkdtemp(dir=workspace)
-    return promote.run(version, "", out, str(workspace), config.PromoteConfig(**settings))
+    return promote.run(version, "", out, str(workspace), config.PromoteConfig(**settings)).plain()
 
 
 def _changed_copy(folder, to, name, **changes):
@@ -126,8 +127,8 @@ def test_evaluation_predictions_and_card_are_stored_with_it(registered, evaluate
     workspace, report = registered
     models = registry.Registry(workspace)
     evaluation, predictions = models.evaluation(report["run_id"])
-    assert evaluation == storage.read_json(evaluated[0] / "evaluation.json")
-    assert len(predictions) == evaluation["num_test"]
+    assert evaluation == Evaluation.read(evaluated[0])
+    assert len(predictions) == evaluation.num_test
     card = models.text(report["run_id"], registry.CARD_TEXT)
     assert card.startswith(f"# {report['model_name']} {report['version']}")
     assert "| split digest |" in card

@@ -51,14 +51,14 @@ def album(tmp_path_factory):
 def pages(album, trained, champion, tmp_path_factory):
     """The pages of the stages, with all pictures: by stage."""
     out = tmp_path_factory.mktemp("pages")
-    photos = ingest.run(str(album), out / "datasets", config.IngestConfig(dataset="folder"))["path"]
+    photos = ingest.run(str(album), out / "datasets", config.IngestConfig(dataset="folder")).plain()["path"]
     validate.run(photos, str(out / "validation"), config.ValidateConfig())
-    faces = crop.run(photos, out, config.CropConfig(size_px=32, pictures=True))["path"]
+    faces = crop.run(photos, out, config.CropConfig(size_px=32, pictures=True)).plain()["path"]
     split.run(faces, str(out / "split"), config.SplitConfig())
     settings = config.EvaluateConfig(pictures=True, num_resamples=100)
     evaluate.run(str(trained[0]), faces, str(out / "split"), str(out / "evaluation"), str(out / "work"), settings)
     workspace = shutil.copytree(champion[0], out / "out", ignore=shutil.ignore_patterns("mlartifacts", "predictions"))
-    predicted = predict.run(str(album), str(workspace), config.PredictConfig(num_workers=1, gallery=True))
+    predicted = predict.run(str(album), str(workspace), config.PredictConfig(num_workers=1, gallery=True)).plain()
     return {
         "validate": out / "validation" / "report.html",
         "crop": Path(faces) / "report.html",

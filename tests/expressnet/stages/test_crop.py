@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config import CropConfig, IngestConfig, chosen
 from expressnet.data import manifest, shards
 from expressnet.faces import alignment
@@ -43,7 +45,7 @@ print(sorted({name.split(".")[0] for name, module in sys.modules.items() if modu
 
 
 def _ingest(tree, store):
-    return ingest.run(str(tree), store, IngestConfig(dataset="folder"))["path"]
+    return ingest.run(str(tree), store, IngestConfig(dataset="folder")).plain()["path"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def portraits(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cropped(portraits, tmp_path_factory):
     """The crops of `portraits`, cut by one process: report, folder and rows by source."""
-    report = crop.run(portraits, tmp_path_factory.mktemp("cropped"), CropConfig(size_px=SIZE_PX, num_workers=1))
+    report = crop.run(portraits, tmp_path_factory.mktemp("cropped"), CropConfig(size_px=SIZE_PX, num_workers=1)).plain()
     out_dir = Path(report["path"])
     return report, out_dir, manifest.read(out_dir).set_index("source_uri")
 
@@ -119,9 +121,9 @@ def test_where_no_face_is_found_the_whole_image_is_taken(cropped):
 
 def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     report, out_dir, _ = cropped
-    info = storage.read_json(out_dir / crop.INFO_FILE)
+    info = storage.read_json(out_dir / CropsInfo.FILE)
     assert {name: info[name] for name in report if name != "path"} | {"path": str(out_dir)} == report
-    assert info["dataset"] == storage.read_json(Path(portraits) / ingest.INFO_FILE)
+    assert info["dataset"] == storage.read_json(Path(portraits) / DatasetInfo.FILE)
     assert info["face_rate_by_class"] == {"happy": 1.0, "neutral": 0.0}
     assert info["config"] == {
         "mode": "aligned",
@@ -145,8 +147,8 @@ def test_the_page_shows_rates_by_class_and_how_far_both_models_agree(cropped):
 
 
 def test_the_page_shows_crops_where_the_licence_allows_it_and_somebody_asks(tmp_path, capsys):
-    demo = ingest.run("", tmp_path / "datasets", IngestConfig(dataset="demo", limit=28))["path"]
-    page = Path(crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX))["path"]) / crop_page.FILE_NAME
+    demo = ingest.run("", tmp_path / "datasets", IngestConfig(dataset="demo", limit=28)).plain()["path"]
+    page = Path(crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX)).plain()["path"]) / crop_page.FILE_NAME
     assert "<img" not in page.read_text()
     crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX, pictures=True))
     assert "cut before" in capsys.readouterr().out
@@ -158,9 +160,9 @@ def test_the_page_shows_crops_where_the_licence_allows_it_and_somebody_asks(tmp_
 
 def test_the_page_says_why_it_shows_no_crops(portraits, tmp_path, capsys):
     dataset = shutil.copytree(portraits, tmp_path / "dataset")
-    info = storage.read_json(dataset / ingest.INFO_FILE)
-    storage.write_json(dataset / ingest.INFO_FILE, info | {"pictures_allowed": False})
-    report = crop.run(str(dataset), tmp_path, CropConfig(size_px=SIZE_PX, pictures=True))
+    info = storage.read_json(dataset / DatasetInfo.FILE)
+    storage.write_json(dataset / DatasetInfo.FILE, info | {"pictures_allowed": False})
+    report = crop.run(str(dataset), tmp_path, CropConfig(size_px=SIZE_PX, pictures=True)).plain()
     page = (Path(report["path"]) / crop_page.FILE_NAME).read_text()
     for told in (page, capsys.readouterr().out):
         assert "the licence of folder does not allow them here" in told
@@ -182,7 +184,7 @@ def test_the_mode_of_a_run_is_that_of_its_protocol_unless_it_says_otherwise():
 
 
 def test_the_mode_whole_keeps_the_image_and_says_whether_it_has_a_face(portraits, cropped, tmp_path):
-    report = crop.run(portraits, tmp_path, CropConfig(mode="whole", size_px=SIZE_PX, num_workers=1))
+    report = crop.run(portraits, tmp_path, CropConfig(mode="whole", size_px=SIZE_PX, num_workers=1)).plain()
     rows = manifest.read(report["path"]).set_index("source_uri")
     aligned = manifest.read(cropped[0]["path"]).set_index("source_uri")
     astronaut = rows.loc["happy/astronaut.png"]
@@ -197,13 +199,13 @@ def test_the_mode_whole_keeps_the_image_and_says_whether_it_has_a_face(portraits
 
 def test_cropping_again_cuts_nothing(portraits, cropped):
     stamps = {path: path.stat().st_mtime_ns for path in cropped[1].rglob("*")}
-    again = crop.run(portraits, cropped[1].parent, CropConfig(size_px=SIZE_PX))
+    again = crop.run(portraits, cropped[1].parent, CropConfig(size_px=SIZE_PX)).plain()
     assert again == cropped[0]
     assert {path: path.stat().st_mtime_ns for path in cropped[1].rglob("*")} == stamps
 
 
 def test_two_processes_write_what_one_writes(portraits, cropped, tmp_path):
-    report = crop.run(portraits, tmp_path, CropConfig(size_px=SIZE_PX, num_workers=2))
+    report = crop.run(portraits, tmp_path, CropConfig(size_px=SIZE_PX, num_workers=2)).plain()
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (cropped[1], Path(report["path"]))
@@ -212,7 +214,7 @@ def test_two_processes_write_what_one_writes(portraits, cropped, tmp_path):
 
 
 def test_the_mode_of_the_paper_takes_the_first_face_of_the_full_range_model(portraits, tmp_path):
-    report = crop.run(portraits, tmp_path, CropConfig(size_px=SIZE_PX, mode="paper"))
+    report = crop.run(portraits, tmp_path, CropConfig(size_px=SIZE_PX, mode="paper")).plain()
     rows = manifest.read(report["path"]).set_index("source_uri")
     assert report["detector"] == "full_range"
     assert rows.loc["happy/astronaut.png", "face_found"]
@@ -231,7 +233,9 @@ def test_small_faces_in_a_large_photograph_are_found(shared_data, tmp_path):
         portrait.thumbnail((220, 220))
         montage.paste(portrait, (60 + 300 * place, 80 + 200 * place))
     montage.save(tmp_path / "tree" / "happy" / "montage.png")
-    report = crop.run(_ingest(tmp_path / "tree", tmp_path / "store"), tmp_path / "crops", CropConfig(size_px=SIZE_PX))
+    report = crop.run(
+        _ingest(tmp_path / "tree", tmp_path / "store"), tmp_path / "crops", CropConfig(size_px=SIZE_PX)
+    ).plain()
     (num_faces,) = manifest.read(report["path"])["num_faces"]
     assert 4 <= num_faces <= 5
 
@@ -248,7 +252,7 @@ def photos(shared_data, tmp_path_factory):
             if not codec.inspect(photo.read_bytes()).problem:
                 shutil.copyfile(photo, root / "tree" / "happy" / row["file"])
                 num_faces[row["file"]] = int(row["faces"])
-    report = crop.run(_ingest(root / "tree", root / "store"), root / "crops", CropConfig(size_px=SIZE_PX))
+    report = crop.run(_ingest(root / "tree", root / "store"), root / "crops", CropConfig(size_px=SIZE_PX)).plain()
     rows = manifest.read(report["path"])
     return Path(report["path"]), rows.set_index(rows["source_uri"].str.removeprefix("happy/")), num_faces
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from skimage import data as pictures
 
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config import CropConfig, CutConfig, IngestConfig
 from expressnet.data import shards
 from expressnet.runtime import storage
@@ -47,13 +48,13 @@ def photos(tmp_path_factory):
     for number in range(NUM_EXAMPLES - 1):
         Image.new("RGB", (40, 40), (number % 256, number // 256, 50)).save(tree / "neutral" / f"{number}.png")
     Image.fromarray(pictures.astronaut()).save(tree / "happy" / "astronaut.png")
-    return Path(ingest.run(str(tree), tree.parent / "store", IngestConfig(dataset="folder"))["path"])
+    return Path(ingest.run(str(tree), tree.parent / "store", IngestConfig(dataset="folder")).plain()["path"])
 
 
 @pytest.fixture(scope="module")
 def alone(photos, tmp_path_factory):
     """The report and the files of crop without parts."""
-    report = crop.run(str(photos), tmp_path_factory.mktemp("alone"), SETTINGS)
+    report = crop.run(str(photos), tmp_path_factory.mktemp("alone"), SETTINGS).plain()
     return report, _files(Path(report["path"]))
 
 
@@ -62,7 +63,7 @@ def _files(folder):
 
 
 def _cut(photos, store, part, num_parts):
-    return cut.run(str(photos), store, SETTINGS, CutConfig(part=part, num_parts=num_parts))
+    return cut.run(str(photos), store, SETTINGS, CutConfig(part=part, num_parts=num_parts)).plain()
 
 
 def _partial(store, alone):
@@ -70,7 +71,7 @@ def _partial(store, alone):
 
 
 def _assert_joined(photos, store, alone):
-    report = crop.run(str(photos), store, SETTINGS)
+    report = crop.run(str(photos), store, SETTINGS).plain()
     assert report == alone[0] | {"path": str(store / Path(alone[0]["path"]).name)}
     assert _files(Path(report["path"])) == alone[1]
     assert not _partial(store, alone).exists()
@@ -175,9 +176,9 @@ def test_a_part_that_is_not_there_is_refused(part, num_parts, message):
 
 
 def test_the_folder_of_the_parts_says_what_they_were_cut_of(photos, alone, tmp_path):
-    other = storage.read_json(photos / ingest.INFO_FILE)
+    other = storage.read_json(photos / DatasetInfo.FILE)
     copy = Path(shutil.copytree(photos, tmp_path / "copy"))
-    storage.write_json(copy / ingest.INFO_FILE, other | {"dataset_digest": "0" * 64})
+    storage.write_json(copy / DatasetInfo.FILE, other | {"dataset_digest": "0" * 64})
     for dataset, settings in ((copy, SETTINGS), (photos, CropConfig(size_px=33, num_workers=1))):
-        report = cut.run(str(dataset), tmp_path, settings, CutConfig(part=0, num_parts=256))
+        report = cut.run(str(dataset), tmp_path, settings, CutConfig(part=0, num_parts=256)).plain()
         assert report["crops"] != Path(alone[0]["path"]).name

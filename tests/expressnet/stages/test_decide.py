@@ -55,10 +55,12 @@ def workspace(tmp_path_factory):
     }
     storage.write_json(model_dir / "provenance.json", provenance)
     storage.write_json(model_dir / "preprocess.json", {"crop": settings["crop"]})
-    registration = register.run(str(model_dir), str(evaluation_dir), str(tmp_path / "registration"), str(tmp_path))
+    registration = register.run(
+        str(model_dir), str(evaluation_dir), str(tmp_path / "registration"), str(tmp_path)
+    ).plain()
     promoted = promote.run(
         registration["version"], "", str(tmp_path / "promotion"), str(tmp_path), PromoteConfig(intended_use="a test")
-    )
+    ).plain()
     assert promoted["promoted"]
     _write_data(tmp_path / "datasets", _rows(NUM_IMAGES))
     return tmp_path
@@ -67,7 +69,7 @@ def workspace(tmp_path_factory):
 def _decide(workspace, data, *, changed=(), **config):
     settings = decide.Settings.of_run({**OPTIONS, **dict(changed)})
     out = workspace / "decisions" / str(len(list(workspace.glob("decisions/*"))))
-    return decide.run(str(data), str(out), str(workspace), settings, RetrainConfig(**config))
+    return decide.run(str(data), str(out), str(workspace), settings, RetrainConfig(**config)).plain()
 
 
 def _content(workspace):

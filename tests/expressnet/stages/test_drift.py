@@ -37,7 +37,7 @@ def _grown(crops_and_split, folder, digest, **changes):
 
 def _look(faces, workspace, name, **config):
     folder, version = workspace
-    return drift.run(str(faces), str(folder / name), str(folder), version, DriftConfig(**config))
+    return drift.run(str(faces), str(folder / name), str(folder), version, DriftConfig(**config)).plain()
 
 
 def test_more_of_the_same_is_no_drift_and_the_report_has_the_figures(crops_and_split, workspace, tmp_path):
@@ -98,7 +98,7 @@ def test_without_new_images_or_without_a_champion_there_is_nothing_to_compare(cr
     folder, version = workspace
     report = _look(crops_and_split[0], workspace, "look")
     assert (report["verdict"], report["num_new"]) == (f"no image that {version} was not made of", 0)
-    first = drift.run(crops_and_split[0], str(folder / "first"), str(folder), "", DriftConfig())
+    first = drift.run(crops_and_split[0], str(folder / "first"), str(folder), "", DriftConfig()).plain()
     assert first["verdict"] == "no champion to compare with"
 
 

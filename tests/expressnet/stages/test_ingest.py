@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config import IngestConfig
 from expressnet.data import deduplicate, forgotten, manifest, shards
 from expressnet.runtime import storage
@@ -38,7 +39,7 @@ if __name__ == "__main__":
 
 
 def _ingest(source, store, dataset="folder", limit=0):
-    return ingest.run(str(source), store, IngestConfig(dataset=dataset, limit=limit, licence_accepted=True))
+    return ingest.run(str(source), store, IngestConfig(dataset=dataset, limit=limit, licence_accepted=True)).plain()
 
 
 def _files(folder):
@@ -241,7 +242,7 @@ def test_a_shard_that_was_damaged_after_a_kill_is_written_again(tmp_path, tree):
     report = _ingest(tree, tmp_path / "store")
     whole = _files(Path(report["path"]))
     partial = Path(report["path"]).rename(Path(report["path"] + storage.PARTIAL_SUFFIX))
-    (partial / ingest.INFO_FILE).unlink()
+    (partial / DatasetInfo.FILE).unlink()
     for shard in (partial / shards.FOLDER).iterdir():
         shard.write_bytes(bytes(10240))  # an empty tar
     _ingest(tree, tmp_path / "store")

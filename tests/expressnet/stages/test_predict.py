@@ -55,7 +55,7 @@ def album(tmp_path_factory):
 
 
 def _run(source, workspace, **settings):
-    report = predict.run(str(source), str(workspace), config.PredictConfig(num_workers=1, **settings))
+    report = predict.run(str(source), str(workspace), config.PredictConfig(num_workers=1, **settings)).plain()
     return report, pd.read_parquet(report["table_path"]).set_index("file")
 
 

@@ -9,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
+from expressnet.artifacts.crops_info import CropsInfo
+from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.artifacts.split_info import SplitInfo
 from expressnet.config import SplitConfig
 from expressnet.data import grouped_draw, manifest, split_file
 from expressnet.runtime import storage
@@ -82,8 +85,8 @@ def _write_faces(folder, rows, **dataset):
     )
     manifest.write(filled, folder, manifest.CROPPED)
     num_subjects = int(rows["subject"].nunique())
-    dataset = {"num_subjects": num_subjects, "dataset_digest": "d" * 64, "num_forgotten": 0, **dataset}
-    storage.write_json(folder / "crops.json", {"dataset": dataset})
+    facts = {"dataset_id": "made", "dataset_digest": "d" * 64, "classes": list(CLASSES), "num_subjects": num_subjects}
+    CropsInfo(crops_digest="c" * 64, config={}, dataset=DatasetInfo(**{**facts, **dataset})).write(folder)
     return str(folder)
 
 
@@ -185,9 +188,9 @@ def test_the_order_of_the_rows_changes_nothing(tmp_path_factory, seed, has_subje
 
 def test_the_stage_writes_the_split_and_counts_it(tmp_path):
     rows = _rows(300, num_subjects=30)
-    report = split.run(_write_faces(tmp_path / "faces", rows), str(tmp_path / "out"), SplitConfig())
+    report = split.run(_write_faces(tmp_path / "faces", rows), str(tmp_path / "out"), SplitConfig()).plain()
     written = manifest.read(tmp_path / "out")
-    info = storage.read_json(tmp_path / "out" / split.INFO_FILE)
+    info = storage.read_json(tmp_path / "out" / SplitInfo.FILE)
     assert {f"num_{name}": count for name, count in _counts(written["split"]).items()}.items() <= report.items()
     assert (report["protocol"], report["seed"], report["num_subjects"]) == ("honest", 52, 30)
     assert report["official_test"] is False
@@ -200,7 +203,7 @@ def test_the_split_digest_says_which_split_it_is(tmp_path):
     faces_dir = _write_faces(tmp_path / "faces", _rows(300))
 
     def digest(name, **changes):
-        return split.run(faces_dir, str(tmp_path / name), SplitConfig(**changes))["split_digest"]
+        return split.run(faces_dir, str(tmp_path / name), SplitConfig(**changes)).plain()["split_digest"]
 
     digests = [digest("a"), digest("b", seed=53), digest("c", protocol="paper"), digest("d", val_fraction=0.2)]
     assert len(set(digests)) == 4
@@ -211,7 +214,7 @@ def test_a_published_test_split_is_said_to_be_one(tmp_path):
     rows = _rows(120)
     rows.loc[rows.index % 4 == 0, "source_split"] = "test"
     faces_dir = _write_faces(tmp_path / "faces", rows)
-    assert split.run(faces_dir, str(tmp_path / "out"), SplitConfig())["official_test"] is True
+    assert split.run(faces_dir, str(tmp_path / "out"), SplitConfig()).plain()["official_test"] is True
 
 
 @pytest.mark.parametrize(
@@ -276,7 +279,7 @@ def test_a_near_duplicate_of_a_published_test_picture_is_dropped_and_counted(tmp
     rows = _with_twins(_rows(120), [(0, 30), (4, 61)])
     rows.loc[rows.index % 4 == 0, "source_split"] = "test"
     rows.loc[[8, 50], "subject"] = "anna"
-    report = split.run(_write_faces(tmp_path / "faces", rows), str(tmp_path / "out"), SplitConfig())
+    report = split.run(_write_faces(tmp_path / "faces", rows), str(tmp_path / "out"), SplitConfig()).plain()
     written = manifest.read(tmp_path / "out").set_index("sha256")["split"]
     assert set(written[rows["sha256"][[30, 61, 50]]]) == {"dropped"}
     assert (report["num_dropped"], report["num_dropped_duplicates"], report["num_dropped_subjects"]) == (3, 2, 1)
@@ -383,7 +386,7 @@ def test_other_columns_do_not_matter(tmp_path):
     one, other = _write_faces(tmp_path / "one", rows), _write_faces(tmp_path / "other", rows)
     changed = manifest.read(other).assign(source_uri="elsewhere", brightness=3.0, num_faces=7, copies=2)
     manifest.write(changed, tmp_path / "other", manifest.CROPPED)
-    digests = [split.run(faces, f"{faces}-split", SplitConfig())["split_digest"] for faces in (one, other)]
+    digests = [split.run(faces, f"{faces}-split", SplitConfig()).plain()["split_digest"] for faces in (one, other)]
     assert digests[0] == digests[1]
 
 

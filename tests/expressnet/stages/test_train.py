@@ -134,7 +134,9 @@ def test_a_node_that_vanished_with_its_disk_is_replaced_by_the_bucket(
             broken.setattr(loop, "_log_epoch", _die_after_the_first_epoch)
             with pytest.raises(ConnectionAbortedError):
                 train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "one"), settings, checkpointing)
-        report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "two"), settings, checkpointing)
+        report = train.run(
+            *crops_and_split, str(tmp_path / "model"), str(tmp_path / "two"), settings, checkpointing
+        ).plain()
     assert "going on after epoch 1, step 0" in capsys.readouterr().out
     assert report["model_digest"] == trained[1]["model_digest"]
 
@@ -163,7 +165,7 @@ def test_sixteen_bits_learn_the_same_and_what_is_written_computes_in_float32(
     trained, crops_and_split, tmp_path, precision
 ):
     settings = config.recipe("tiny", seed=1, epochs=3, precision=precision)
-    report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
+    report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings).plain()
     assert report["selection_loss"] == pytest.approx(trained[1]["selection_loss"], rel=0.05)
     model = bundle.Bundle(tmp_path / "model").model
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
@@ -183,7 +185,7 @@ def test_the_mirror_image_has_its_say_where_the_recipe_wants_it(trained, tmp_pat
     alone = bundle.Bundle(trained[0])
     assert not alone.preprocess["test_time_flip"]
     shutil.copytree(trained[0], tmp_path / "model")
-    (tmp_path / "model/preprocess.json").write_text(json.dumps(alone.preprocess | {"test_time_flip": True}))
+    (tmp_path / "model/preprocess.json").write_text(json.dumps(alone.preprocess.as_dict() | {"test_time_flip": True}))
     both = bundle.Bundle(tmp_path / "model").predict(images)
     for mean, one, other in zip(both, alone.predict(images), alone.predict(images[:, :, ::-1]), strict=True):
         np.testing.assert_allclose(mean, (one + other) / 2, rtol=1e-5)
@@ -196,7 +198,7 @@ def test_in_the_paper_protocol_the_test_split_selects(crops_and_split, tmp_path)
     settings = config.recipe("tiny", seed=1, epochs=1)
     report = train.run(
         crops_and_split[0], str(tmp_path / "split"), str(tmp_path / "model"), str(tmp_path / "work"), settings
-    )
+    ).plain()
     assert report["selected_on"] == "test"
 
 

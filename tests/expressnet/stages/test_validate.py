@@ -33,12 +33,12 @@ def _failed(rows, config=None):
 def clean(tmp_path, write_tree):
     """Output of ingest that passes."""
     tree = write_tree(tmp_path / "tree", {"happy": 10, "sad": 10})
-    return Path(ingest.run(str(tree), tmp_path / "store", IngestConfig(dataset="folder"))["path"])
+    return Path(ingest.run(str(tree), tmp_path / "store", IngestConfig(dataset="folder")).plain()["path"])
 
 
 def test_clean_data_pass_and_leave_the_checks_and_a_page(tmp_path, clean):
-    report = validate.run(str(clean), str(tmp_path / "out"), ValidateConfig())
-    result = storage.read_json(tmp_path / "out" / validate.RESULT_FILE)
+    report = validate.run(str(clean), str(tmp_path / "out"), ValidateConfig()).plain()
+    result = storage.read_json(tmp_path / "out" / validate.Validation.FILE)
     num_checks = len(result["checks"])
     assert report == {
         "num_checks": num_checks,
@@ -119,7 +119,7 @@ def test_data_of_which_nothing_can_be_used_fail(rows):
 )
 def test_bad_files_stop_the_run_by_name_and_leave_a_page(tmp_path, clean, name, data, message):
     (tmp_path / "tree" / "happy" / name).write_bytes(data)
-    path = ingest.run(str(tmp_path / "tree"), tmp_path / "store", IngestConfig(dataset="folder"))["path"]
+    path = ingest.run(str(tmp_path / "tree"), tmp_path / "store", IngestConfig(dataset="folder")).plain()["path"]
     with pytest.raises(ValueError, match=rf"The data did not pass validation:\n- .*{message}"):
         validate.run(path, str(tmp_path / "out"), ValidateConfig())
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.failed"]
@@ -173,13 +173,15 @@ def test_nonsense_is_no_gate(settings, message):
 @pytest.mark.parametrize("check", PLANTED)
 def test_a_planted_defect_is_caught_and_named_by_its_own_check_alone(check):
     rows, facts, finding = PLANTED[check]
-    found = _found(rows, info=INFO | facts)
+    found = _found(rows, info=INFO.model_copy(update=facts))
     assert list(found) == [check]
     assert re.search(finding, found[check][1])
 
 
 def test_only_what_would_spoil_the_result_stops_the_run():
-    results = {check: _found(rows, info=INFO | facts)[check][0] for check, (rows, facts, _) in PLANTED.items()}
+    results = {
+        check: _found(rows, info=INFO.model_copy(update=facts))[check][0] for check, (rows, facts, _) in PLANTED.items()
+    }
     assert {check for check, result in results.items() if result == "stop"} == {"classes_of_splits"}
 
 

@@ -17,7 +17,7 @@ def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
     for seed in range(2):
         made = made_models.write(folder / "made" / str(seed), seed)
-        registration = register.run(*map(str, made), str(folder / f"registration{seed}"), str(folder))
+        registration = register.run(*map(str, made), str(folder / f"registration{seed}"), str(folder)).plain()
         if not seed:
             settings = config.PromoteConfig(intended_use="counting smiles")
             promote.run(registration["version"], "", str(folder / "promotion"), str(folder), settings)
