@@ -39,7 +39,8 @@ OURS = """
 import json, sys
 
 if __name__ == "__main__":
-    from expressnet import config, predict
+    from expressnet import config
+    from expressnet.stages import predict
 
     report = predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(version=sys.argv[3]))
     print(json.dumps(report))

@@ -195,7 +195,7 @@ def _figure(what: str, value: int, expected: int) -> tuple[str, bool]:
 _MEASURE = """
 import sys, time
 from benchmarks import steps
-from expressnet import images
+from expressnet.imaging import codec as images
 
 data = sys.stdin.buffer.read()
 before_gib, started = steps.peak_gib(), time.process_time()

@@ -22,7 +22,7 @@ _BATCH_ROWS = 13  # several batches, so that what lies in different ones is foun
 def alarms(rows: pd.DataFrame, info: DatasetInfo) -> dict[str, str]:
     """Returns the findings of the checks that did not pass."""
     checks = validate.check(in_parts(rows, _BATCH_ROWS), info, ValidateConfig(min_per_class=5))
-    return {one["id"]: one["finding"] for one in checks if one["result"] != "passed"}
+    return {one.id: one.finding for one in checks if one.result != "passed"}
 
 
 def main() -> int:

@@ -82,11 +82,9 @@ class Stored(Facts):
         try:
             return cls.model_validate(found)
         except pydantic.ValidationError as error:
-            raise ValueError(f"{path} is no {_named(cls)}: {_told(error)}. Was it edited, or cut off?") from None
-
-
-def _named(cls: type) -> str:
-    return (cls.__doc__ or cls.__name__).splitlines()[0].rstrip(".").removeprefix("The ").lower()
+            raise ValueError(
+                f"{path} does not hold what a {cls.__name__} needs: {_told(error)}. Was it edited, or cut off?"
+            ) from None
 
 
 def _told(error: pydantic.ValidationError) -> str:

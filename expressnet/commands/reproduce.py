@@ -8,17 +8,19 @@ from typing import Any
 
 from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.artifacts.provenance import Preprocess, Provenance
+from expressnet.config.base import digest_fields
 from expressnet.config.crop import CropConfig
 from expressnet.config.ingest import IngestConfig
 from expressnet.config.options import recorded
 from expressnet.config.split import SplitConfig
-from expressnet.config.train import TrainConfig
+from expressnet.config.train import recipe
 from expressnet.data import manifest
 from expressnet.registry import registry
 from expressnet.runtime import code_version
 from expressnet.runtime import workspace as folders
 
 _SAME, _OTHER = "the same", "ANOTHER"
+_ALWAYS = ("dataset", "protocol", "preset", "seed")  # are said even where they are the usual ones
 
 
 def run(workspace: str | Path, version_name: str, model_name: str = "") -> dict[str, Any]:
@@ -80,14 +82,18 @@ def _checkout(commit: str) -> list[str]:
 def _make(provenance: Provenance, preprocess: Preprocess, data: Path) -> str:
     """Returns the `make run` with the settings that the model keeps; where the data lay it does not know."""
     info = DatasetInfo.read(data).as_dict() if DatasetInfo.path(data).exists() else {}
-    stored = {
-        IngestConfig: {**info, "dataset": provenance.dataset},
-        CropConfig: preprocess.crop,
-        SplitConfig: {"protocol": provenance.protocol, **provenance.split_config},
-        TrainConfig: provenance.config,
-    }
-    settings = {name: value for cls, fields in stored.items() for name, value in recorded(cls, fields).items()}
-    words = [f"{name.upper()}={shlex.quote(_spelled(value))}" for name, value in settings.items() if value != ""]
+    # What the model keeps of the settings of each stage, and what they are where nobody says anything.
+    stored: list[tuple[Any, dict[str, Any]]] = [
+        (IngestConfig(), {**info, "dataset": provenance.dataset}),
+        (CropConfig.of_run(protocol=provenance.protocol), preprocess.crop),
+        (SplitConfig(), {"protocol": provenance.protocol, **provenance.split_config}),
+        (recipe(provenance.config["preset"]), provenance.config),
+    ]
+    settings: dict[str, Any] = {}
+    for usual, fields in stored:
+        own, usual_ones = recorded(type(usual), fields), recorded(type(usual), digest_fields(usual))
+        settings |= {name: value for name, value in own.items() if name in _ALWAYS or value != usual_ones.get(name)}
+    words = [f"{name.upper()}={shlex.quote(_spelled(value))}" for name, value in settings.items()]
     if provenance.dataset != "demo":
         words.append("DATA_URI=<where your copy lies>")
     if provenance.kept_from:

@@ -20,7 +20,7 @@ CROP = CropConfig(size_px=32, detector="short_range")
 # Nothing of arrow may run in the process that forks: its threads would be lost.
 FORGET_UNTIL_KILLED = """
 import os, shutil, signal, sys
-from expressnet import forget
+from expressnet.commands import forget
 
 workspace, event, sha256s = sys.argv[1], sys.argv[2], sys.argv[3:]
 

@@ -12,8 +12,9 @@ from expressnet.runtime import storage
 SWAP_UNTIL_KILLED = """
 import os, shutil, signal, sys
 from pathlib import Path
-from expressnet import champions, storage
-from tests.expressnet.test_champions import Notes
+from expressnet.registry import champions
+from expressnet.runtime import storage
+from tests.expressnet.registry.test_champions import Notes
 
 source, left = Path(sys.argv[1]), 0
 

@@ -281,8 +281,8 @@ def test_what_made_a_version_is_told_and_compared(registered):
     found = reproduce.run(workspace, report["version"])
     assert re.fullmatch("git checkout [0-9a-f]{40}.*", found["commands"][0])
     assert found["commands"][1] == (
-        "make run PIPELINE=train DATASET=folder PROTOCOL=honest CROP_MODE=aligned PRESET=tiny SEED=1 EPOCHS=3 "
-        "PRECISION=float32 DATA_URI=<where your copy lies>"
+        "make run PIPELINE=train DATASET=folder PROTOCOL=honest SEED=1 PRESET=tiny EPOCHS=3 "
+        "DATA_URI=<where your copy lies>"
     )
     assert found["is_same"]
     assert found["checks"]["code"].startswith("the same (")

@@ -12,7 +12,7 @@ from expressnet.runtime import storage
 HOLD_THE_LOCK = """
 import signal, sys
 from pathlib import Path
-from expressnet import storage
+from expressnet.runtime import storage
 
 with storage.lock(Path(sys.argv[1]), wait=False):
     print("held", flush=True)

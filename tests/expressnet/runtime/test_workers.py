@@ -17,7 +17,7 @@ LIMITS = {"num_workers": 2, "timeout_s": 20.0}
 # A run in a process of its own, that it can be killed. Its first line of output lists the workers' process ids.
 PARENT = """
 import multiprocessing, signal, time
-from expressnet import workers
+from expressnet.runtime import workers
 from expressnet.runtime.worker_process import Job
 
 if __name__ == "__main__":

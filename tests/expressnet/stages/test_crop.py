@@ -26,17 +26,18 @@ NUM_EXAMPLES = 100  # as many as two processes share
 
 CROP = """
 import sys
-from expressnet import crop
+from expressnet.stages import crop
 from expressnet.config import CropConfig
 
 if __name__ == "__main__":
-    print(crop.run(sys.argv[1], sys.argv[2], CropConfig(num_workers=1)))
+    print(crop.run(sys.argv[1], sys.argv[2], CropConfig(num_workers=1)).plain())
 """
 
 DETECT = """
 import sys
 import numpy as np
-from expressnet import blazeface, crop
+from expressnet.faces import blazeface
+from expressnet.stages import crop
 
 detector = blazeface.Detector(blazeface.model_path("short_range"), 0.5)
 detector.detect(np.zeros((64, 64, 3), np.uint8))

@@ -23,7 +23,8 @@ SETTINGS = CropConfig(size_px=32, num_workers=1)
 
 PART = """
 import sys
-from expressnet import cut, shards
+from expressnet.data import shards
+from expressnet.stages import cut
 from expressnet.config import CropConfig, CutConfig
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def workspace(tmp_path_factory):
         },
     }
     storage.write_json(model_dir / "provenance.json", provenance)
-    storage.write_json(model_dir / "preprocess.json", {"crop": settings["crop"]})
+    storage.write_json(model_dir / "preprocess.json", {"size_px": 32, "crop": settings["crop"]})
     registration = register.run(
         str(model_dir), str(evaluation_dir), str(tmp_path / "registration"), str(tmp_path)
     ).plain()

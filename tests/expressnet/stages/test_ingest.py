@@ -18,7 +18,8 @@ from expressnet.stages import ingest
 # Ingests, and kills itself with SIGKILL right before it opens or renames a file for the n-th time.
 INGEST_UNTIL_KILLED = """
 import os, signal, sys
-from expressnet import ingest, shards
+from expressnet.data import shards
+from expressnet.stages import ingest
 from expressnet.config import IngestConfig
 
 shards.MAX_SHARD_BYTES = int(sys.argv.pop())
@@ -273,7 +274,7 @@ def test_a_file_that_is_no_image_is_stored_with_its_problem(tmp_path, tree, dama
 INGEST_A_CHANGING_SOURCE = """
 import sys
 from pathlib import Path
-from expressnet import ingest
+from expressnet.stages import ingest
 from expressnet.config import IngestConfig
 
 source, store = sys.argv[1:]

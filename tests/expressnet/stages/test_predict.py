@@ -26,9 +26,10 @@ PREDICT = """
 import sys
 
 if __name__ == "__main__":
-    from expressnet import config, predict
+    from expressnet import config
+    from expressnet.stages import predict
 
-    print(predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(files_each=8, num_workers=1))["num_predicted"])
+    print(predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(files_each=8, num_workers=1)).num_predicted)
 """
 
 

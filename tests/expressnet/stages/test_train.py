@@ -25,7 +25,8 @@ from expressnet.training import devices, loop, optimizers
 
 _TRAIN = """
 import sys
-from expressnet import config, train
+from expressnet import config
+from expressnet.stages import train
 faces, split, out, work, every_s = sys.argv[1:]
 checkpointing = config.CheckpointConfig(every_s=float(every_s))
 train.run(faces, split, out, work, config.recipe("tiny", seed=1, epochs=3), checkpointing)
@@ -233,7 +234,8 @@ import tensorflow as tf
 count, changes = map(json.loads, sys.argv[-2:])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
-from expressnet import config, train
+from expressnet import config
+from expressnet.stages import train
 from expressnet.model import presets
 # Replicas draw dropout of their own, and so does XLA, so that only a network without it is the same for all of them.
 presets.PRESETS["tiny"] = dataclasses.replace(presets.TINY, conv_dropout=0.0, feature_dropout=0.0)

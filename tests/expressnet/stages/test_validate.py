@@ -22,7 +22,7 @@ def _with(column, value, places=(3,)):
 def _found(rows, config=None, info=INFO):
     """Findings by check, of those that did not pass, and what they do."""
     checks = validate.check(in_parts(rows, 13), info, config or ValidateConfig(min_per_class=5))
-    return {one["id"]: (one["result"], one["finding"]) for one in checks if one["result"] != "passed"}
+    return {one.id: (one.result, one.finding) for one in checks if one.result != "passed"}
 
 
 def _failed(rows, config=None):
@@ -159,8 +159,8 @@ def test_only_a_data_set_of_the_workspace_can_be_shown_beside(tmp_path, store):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"min_per_class": 2}, r"min_per_class must be at least 3 \(train, val, test\); got 2"),
-        ({"min_side_px": 0}, r"min_side_px must be in 1\.\.max_side_px; got 0"),
+        ({"min_per_class": 2}, "min_per_class must be at least 3; got 2"),
+        ({"min_side_px": 0}, r"min_side_px must be positive; got 0"),
         ({"min_side_px": 9, "max_side_px": 8}, r"min_side_px must be in 1\.\.max_side_px; got 9"),
         ({"max_bytes": 0}, "max_bytes must be positive; got 0"),
     ],
