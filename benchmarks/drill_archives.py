@@ -17,21 +17,21 @@ import numpy as np
 
 from benchmarks import clean_archives, drill_images, hostile_archives, hostile_images, hostile_sources
 from benchmarks.watch import Watch
-from expressnet import sources
 from expressnet.config.ingest import IngestConfig
 from expressnet.imaging import decoders
+from expressnet.sources import places
 
 _NUM_MUTANTS = 5000
 _MEASURE = """
 import sys, time
 from pathlib import Path
 from benchmarks import steps
-from expressnet import sources
+from expressnet.sources import places
 from expressnet.config import IngestConfig
 
 before_gib, started = steps.peak_gib(), time.process_time()
 try:
-    sources.locate(sys.argv[1], Path(sys.argv[2]), IngestConfig(max_files=50_000)).fetch()
+    places.locate(sys.argv[1], Path(sys.argv[2]), IngestConfig(max_files=50_000)).fetch()
     reason = ""
 except ValueError as error:
     reason = str(error)
@@ -42,7 +42,7 @@ print(time.process_time() - started, 1024 * (steps.peak_gib() - before_gib), rea
 def refusal(source: str, spool: Path) -> str:
     """Returns the reason why a source is refused, "" if it is taken."""
     try:
-        sources.locate(source, spool, IngestConfig()).fetch()
+        places.locate(source, spool, IngestConfig()).fetch()
     except ValueError as error:
         return str(error)
     return ""
@@ -58,7 +58,7 @@ def measure(path: Path, spool: Path) -> tuple[float, float, str]:
 
 def content(place: str, spool: Path) -> tuple[Any, ...]:
     """Returns all there is to know about a source: paths, bytes, empty folders, ignored files."""
-    source = sources.locate(place, spool, IngestConfig())
+    source = places.locate(place, spool, IngestConfig())
     tree = source.fetch()
     found = ([(file.path, file.size, file.read()) for file in tree.files], tree.empty, tree.num_ignored)
     source.release()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from expressnet import datasets, sources
+from expressnet import datasets
 from expressnet.artifacts.dataset_info import DatasetInfo, Finding
 from expressnet.artifacts.stored import Facts, Plain
 from expressnet.config.base import digest_fields
@@ -17,6 +17,7 @@ from expressnet.data import deduplicate, forgotten, manifest, record_facts, shar
 from expressnet.datasets.base import About, Record, Source, uri_or_default
 from expressnet.imaging import fingerprint
 from expressnet.runtime import code_version, console, storage
+from expressnet.sources import places
 
 _SEEN_FOLDER = "seen"  # what buckets listed, and which data set came of it
 
@@ -68,7 +69,7 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> Ingested:
     module = datasets.find(config.dataset)
     _require_licence(module.ABOUT, config)
     excluded = forgotten.read(store.parent)
-    place = sources.locate(uri_or_default(data_uri, module.ABOUT), store.parent / "spool", config)
+    place = places.locate(uri_or_default(data_uri, module.ABOUT), store.parent / "spool", config)
     seen = store / _SEEN_FOLDER / f"{_reading(place.version, config, excluded)}.json"
     info = DatasetInfo.read_file(seen) if place.version and seen.exists() else None
     if info is None or not DatasetInfo.path(store / info.dataset_digest).exists():
@@ -183,14 +184,14 @@ def _store(
         for sha256 in console.progress(keys, total=len(keys), unit="images stored"):
             yield _payload(sha256, formats[sha256], records[sha256])
 
-    places = shards.fill(
+    stored = shards.fill(
         partial / shards.FOLDER,
         set(ordered["sha256"]),
         payloads,
         bytes_each=float(ordered["bytes"].mean()),
         earlier=earlier,
     )
-    manifest.write(ordered.merge(places, on="sha256", validate="one_to_one"), partial, manifest.INGESTED)
+    manifest.write(ordered.merge(stored, on="sha256", validate="one_to_one"), partial, manifest.INGESTED)
     conflicts[["sha256", "label", "source_split", "source_uri"]].to_csv(
         partial / deduplicate.CONFLICTS_FILE, index=False
     )

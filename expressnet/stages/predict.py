@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from expressnet import sources
 from expressnet.artifacts.dataset_info import Counts
 from expressnet.artifacts.stored import Facts, Plain, Stored
 from expressnet.config.ingest import IngestConfig
@@ -23,6 +22,7 @@ from expressnet.inference import photograph, prediction_table
 from expressnet.registry import chosen_model
 from expressnet.report import gallery_page
 from expressnet.runtime import code_version, console, storage, workers
+from expressnet.sources import places
 from expressnet.sources.base import Tree
 
 GALLERY_FILE = "gallery.html"
@@ -107,7 +107,7 @@ def run(input_uri: str, workspace: str, config: PredictConfig) -> Predicted:
         ConnectionError: the bucket did not answer in time.
     """
     root = Path(workspace)
-    place = sources.locate(input_uri, root / "spool", IngestConfig(), variable="INPUT")
+    place = places.locate(input_uri, root / "spool", IngestConfig(), variable="INPUT")
     chosen = chosen_model.load(root, config)
     console.say(f"model {chosen.model_name} {chosen.version}")
     key = storage.json_digest([chosen.model_digest, code_version.digest(*_CODE)])[:16]

@@ -1,8 +1,9 @@
 import pytest
 
-from expressnet import datasets, sources
+from expressnet import datasets
 from expressnet.config import IngestConfig
 from expressnet.datasets.base import uri_or_default
+from expressnet.sources import places
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def scan(tmp_path_factory):
 
     def found(name, path="", **settings):
         module, config = datasets.find(name), IngestConfig(dataset=name, **settings)
-        place = sources.locate(uri_or_default(str(path), module.ABOUT), tmp_path_factory.mktemp("spool"), config)
+        place = places.locate(uri_or_default(str(path), module.ABOUT), tmp_path_factory.mktemp("spool"), config)
         return module.scan(place.fetch(), config)
 
     return found

@@ -7,16 +7,16 @@ import zlib
 import pytest
 
 from benchmarks import clean_archives, drill_archives, hostile_archives
-from expressnet import sources
 from expressnet.config import IngestConfig
 from expressnet.runtime import storage
+from expressnet.sources import places
 
 ARCHIVES = {title: (data, reason) for title, data, reason in hostile_archives.archives()}
 BOMBS = dict(hostile_archives.bombs())
 
 
 def _fetch(path, spool, **limits):
-    return sources.locate(str(path), spool, IngestConfig(**limits)).fetch()
+    return places.locate(str(path), spool, IngestConfig(**limits)).fetch()
 
 
 def _below(folder):
@@ -34,7 +34,7 @@ def test_clean_archives_give_the_tree_of_their_folder(tmp_path):
 
 def test_releasing_deletes_what_was_unpacked_and_nothing_else(tmp_path):
     (tmp_path / "a.zip").write_bytes(hostile_archives.zip_bytes(("a.jpg", b"a")))
-    place = sources.locate(str(tmp_path / "a.zip"), tmp_path / "spool", IngestConfig())
+    place = places.locate(str(tmp_path / "a.zip"), tmp_path / "spool", IngestConfig())
     place.fetch()
     place.release()
     assert _below(tmp_path) == ["a.zip", "spool"]
@@ -123,7 +123,7 @@ def test_an_archive_that_the_disk_has_no_room_for_is_refused_before_it_is_full(t
 
 def test_what_a_kill_left_is_removed_by_the_next_run(tmp_path):
     (tmp_path / "a.zip").write_bytes(hostile_archives.zip_bytes(("a.jpg", b"a")))
-    place = sources.locate(str(tmp_path / "a.zip"), tmp_path / "spool", IngestConfig())
+    place = places.locate(str(tmp_path / "a.zip"), tmp_path / "spool", IngestConfig())
     before = [file.local for file in place.fetch().files]
     folder = next((tmp_path / "spool").iterdir())
     partial = folder.with_name(folder.name + storage.PARTIAL_SUFFIX)

@@ -2,8 +2,8 @@ import pytest
 
 from benchmarks import drill_bucket, object_store
 from benchmarks.faulty_proxy import FaultyProxy
-from expressnet import sources
 from expressnet.config import IngestConfig
+from expressnet.sources import places
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def through(server, monkeypatch):
 
 
 def _place(uri, spool, **settings):
-    return sources.locate(uri, spool, IngestConfig(**{"stall_s": 0.3, "deadline_s": 20.0, **settings}))
+    return places.locate(uri, spool, IngestConfig(**{"stall_s": 0.3, "deadline_s": 20.0, **settings}))
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.5])

@@ -5,13 +5,13 @@ import pytest
 
 from benchmarks import hostile_sources
 from benchmarks.watch import Watch
-from expressnet import sources
 from expressnet.config import IngestConfig
+from expressnet.sources import places
 from tests.look_alikes import touch
 
 
 def _fetch(path, spool, **limits):
-    return sources.locate(str(path), spool, IngestConfig(**limits)).fetch()
+    return places.locate(str(path), spool, IngestConfig(**limits)).fetch()
 
 
 def test_there_are_at_least_forty_hostile_sources(tmp_path):
@@ -39,7 +39,7 @@ def test_an_address_of_another_kind_is_refused_before_anything_is_opened(tmp_pat
         Watch() as watch,
         pytest.raises(ValueError, match=r"Data is read from|Expected gs://|control character|neither a folder nor"),
     ):
-        sources.locate(address, tmp_path, IngestConfig())
+        places.locate(address, tmp_path, IngestConfig())
     assert (watch.read, watch.written, watch.connections) == ([], [], [])
 
 
@@ -115,4 +115,4 @@ def test_more_files_than_allowed_are_refused(tmp_path):
 def test_a_missing_path_is_named_in_full(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match=rf"DATA_URI names {tmp_path}/dta, but nothing is there"):
-        sources.locate("dta", tmp_path, IngestConfig())
+        places.locate("dta", tmp_path, IngestConfig())
