@@ -38,6 +38,7 @@ class SourceTree:
         paths = (path for path in sorted((root / _NAME).rglob("*")) if path.is_file())
         names = {path: path.relative_to(root) for path in paths}
         self._files = {name.as_posix(): path.read_bytes() for path, name in names.items() if not _is_scrap(name)}
+        self._no_python = [name for name in self._files if not name.endswith(".py")]
 
     def digest(self, *modules: str) -> str:
         """Returns the SHA-256 of `expressnet.<module>` for each of the modules, with all that they need."""
@@ -74,13 +75,13 @@ class SourceTree:
         path = name.replace(".", "/")
         return next((file for file in (f"{path}/__init__.py", f"{path}.py") if file in self._files), None)
 
-    def _data(self, module: str) -> list[str]:
-        folder = PurePosixPath(module).parent
-        inside = [
-            name for name in self._files if not name.endswith(".py") and PurePosixPath(name).is_relative_to(folder)
-        ]
+    def _data(self, module: str) -> Iterator[str]:
+        """Yields the files that are not Python and that a module names."""
+        folder = module.rpartition("/")[0] + "/"
         texts = _read(self._files[module]).texts
-        return [name for name in inside if PurePosixPath(name).relative_to(folder).parts[0] in texts]
+        for name in self._no_python:
+            if name.startswith(folder) and name.removeprefix(folder).partition("/")[0] in texts:
+                yield name
 
 
 def _is_scrap(name: Path) -> bool:
