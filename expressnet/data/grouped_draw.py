@@ -83,6 +83,11 @@ def draw(labels: np.ndarray, classes: Sequence[str], groups: np.ndarray, fractio
 
     Raises:
         ValueError: a class is too small for its share.
+
+    >>> labels = np.repeat([0, 1], 10)  # ten images of each class,
+    >>> people = np.arange(20) // 2  # two of each person
+    >>> draw(labels, ("happy", "sad"), people, 0.2, seed=52).nonzero()[0].tolist()
+    [8, 9, 12, 13]
     """
     noise = np.random.default_rng(seed)
     left = _shares(labels, classes, fraction)

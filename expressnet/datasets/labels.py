@@ -20,14 +20,22 @@ ALIASES = {
 
 
 def canonical(name: str) -> str | None:
-    """Returns the class that `name` spells (case and surrounding blanks ignored), or None for no known class."""
+    """Returns the class that `name` spells (case and surrounding blanks ignored), or None for no known class.
+
+    >>> canonical("Happiness"), canonical("bored")
+    ('happy', None)
+    """
     folded = name.strip().lower()
     folded = ALIASES.get(folded, folded)
     return folded if folded in CLASSES_8 else None
 
 
 def class_order(present: Iterable[str]) -> tuple[str, ...]:
-    """Returns the classes of `present` in the order of the model's outputs."""
+    """Returns the classes of `present` in the order of the model's outputs.
+
+    >>> class_order(["sad", "anger", "happy"])
+    ('anger', 'sad', 'happy')
+    """
     present = set(present)
     return tuple(name for name in CLASSES_8 if name in present)
 

@@ -84,6 +84,11 @@ def means(columns: np.ndarray, groups: np.ndarray, config: EvaluateConfig) -> li
         columns: float[n, f]; NaN where a row does not count for a column.
         groups: [n], what is drawn together.
         config: resamples, confidence, seed.
+
+    >>> is_right = np.array([[1.0], [1.0], [0.0], [1.0]])
+    >>> people = np.array(["ann", "ann", "bob", "cid"])  # of ann there are two images
+    >>> means(is_right, people, EvaluateConfig(num_resamples=1000))
+    [{'value': 0.75, 'low': 0.0, 'high': 1.0}]
     """
     values, spread = _resampled_means(columns, groups, config)
     return [interval(value, each, config.confidence) for value, each in zip(values, spread.T, strict=True)]
@@ -115,7 +120,11 @@ def _ratios(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def shown(figure: Mapping[str, Any], place: int | None = None) -> str:
-    """Writes a figure with its interval, of one class where `place` says which; None is what was not finite."""
+    """Writes a figure with its interval, of one class where `place` says which; None is what was not finite.
+
+    >>> shown({"value": 0.672, "low": 0.657, "high": 0.687})
+    '0.672 (0.657 to 0.687)'
+    """
     value, low, high = (figure[key] if place is None else figure[key][place] for key in ("value", "low", "high"))
     if value is None:
         return "not defined"

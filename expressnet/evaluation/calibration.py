@@ -38,7 +38,11 @@ def fit_temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Returns float64[n, classes], softmax(log(p) / temperature): the same classes, surer below 1, less sure above."""
+    """Returns float64[n, classes], softmax(log(p) / temperature): the same classes, surer below 1, less sure above.
+
+    >>> scaled(np.array([[0.9, 0.1]]), 2.0).round(2).tolist()
+    [[0.75, 0.25]]
+    """
     logits = np.log(np.maximum(probabilities.astype(np.float64), _TINIEST)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

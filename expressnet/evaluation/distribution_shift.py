@@ -112,6 +112,10 @@ def psi(before: np.ndarray, now: np.ndarray) -> float:
 
     It is the sum of (q - p) log(q / p) over the bins, of shares in which every bin holds half a value more than it
     does, so that an empty one makes it large and not infinite.
+
+    >>> before = np.array([500, 500])
+    >>> round(psi(before, np.array([500, 500])), 3), round(psi(before, np.array([700, 300])), 3)
+    (0.0, 0.169)
     """
     p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (before, now))
     return float(((q - p) * np.log(q / p)).sum())

@@ -25,6 +25,13 @@ def p_value(before: np.ndarray, now: np.ndarray, *, num_permutations: int, seed:
 
     Raises:
         ValueError: a sample is empty, a value is not finite, or the vectors have different lengths.
+
+    >>> noise = np.random.default_rng(1)
+    >>> first, second = noise.normal(size=(2, 40, 3))
+    >>> p_value(first, second + 1, num_permutations=999, seed=52)
+    0.001
+    >>> p_value(first, second, num_permutations=999, seed=52) > 0.05
+    True
     """
     if not len(before) or not len(now) or before.shape[1:] != now.shape[1:]:
         raise ValueError(f"Needs two samples of vectors of one length; got {before.shape} and {now.shape}.")

@@ -17,6 +17,9 @@ def plain(value: Any) -> tuple[Any, list[str]]:
 
     Returns:
         the same of Python's own types, None for every NaN and infinity; and the places of those, as `roc_auc.low`.
+
+    >>> plain({"accuracy": np.float64(0.5), "roc_auc": {"low": math.nan}})
+    ({'accuracy': 0.5, 'roc_auc': {'low': None}}, ['roc_auc.low'])
     """
     dropped: list[str] = []
     return _plain(value, "", dropped), dropped

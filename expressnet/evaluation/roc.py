@@ -58,6 +58,9 @@ def curve(is_positive: np.ndarray, scores: np.ndarray) -> list[tuple[float, floa
 
     The threshold of the first point, which nothing reaches, is 1, for scikit-learn's infinity is no number that a run
     view takes. [] where one of the two kinds does not occur.
+
+    >>> curve(np.array([True, False, True]), np.array([0.9, 0.8, 0.7]))
+    [(0.0, 0.0, 1.0), (0.0, 0.5, 0.9), (1.0, 0.5, 0.8), (1.0, 1.0, 0.7)]
     """
     if is_positive.all() or not is_positive.any():
         return []

@@ -41,6 +41,12 @@ def aligned(face: Face, margin: float) -> Square:
     Args:
         face: a detection.
         margin: context on every side, in widths of the detected box.
+
+    >>> face = Face(
+    ...     box_xyxy=(40, 40, 80, 80), eyes_xy=((50, 55), (70, 55)), nose_xy=(60, 65), score=0.9
+    ... )
+    >>> aligned(face, margin=0.25)
+    Square(centre_xy=(60.0, 61.0), side=60.0, angle_deg=0.0)
     """
     (left_x, left_y), (right_x, right_y) = face.eyes_xy
     angle = math.atan2(right_y - left_y, right_x - left_x)

@@ -94,7 +94,16 @@ def pixel_sha256(rgb: np.ndarray) -> str:
 
 
 def perceptual_hash(gray: np.ndarray) -> str:
-    """Returns HASH_BITS bits of uint8[height, width] as hex; "" if the picture has too little in it to be told."""
+    """Returns HASH_BITS bits of uint8[height, width] as hex; "" if the picture has too little in it to be told.
+
+    >>> picture = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    >>> brighter = cv2.convertScaleAbs(picture, alpha=0.9, beta=20)
+    >>> different = int(perceptual_hash(picture), 16) ^ int(perceptual_hash(brighter), 16)
+    >>> different.bit_count() <= MAX_DISTANCE
+    True
+    >>> perceptual_hash(np.full((64, 64), 7, np.uint8))
+    ''
+    """
     small = cv2.resize(gray, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     strength = cv2.dct(small).reshape(-1)[_LOWEST]
     if np.count_nonzero(np.abs(strength) > _MIN_STRENGTH) < _MIN_STRONG:

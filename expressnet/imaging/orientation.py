@@ -63,6 +63,9 @@ def turn_box(
 
     Returns:
         The box in pixels of the upright image, right and bottom exclusive.
+
+    >>> turn_box((0, 0, 10, 20), 6, width=100, height=200)  # the camera lay on its side
+    (80, 0, 100, 10)
     """
     left, top, right, bottom = box_xyxy
     if orientation >= 5:  # the first stored row is a column of the upright image

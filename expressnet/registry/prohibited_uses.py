@@ -72,6 +72,11 @@ def objection(intended_use: str, jurisdiction: str) -> str:
     Args:
         intended_use: in the promoter's words.
         jurisdiction: eu or none.
+
+    >>> objection("choosing stills of a film", "eu")
+    ''
+    >>> objection("seeing which pupils are bored", "eu")[:73]
+    "the intended use 'seeing which pupils are bored' speaks of pupils: in the"
     """
     found = _found(_PROHIBITED[jurisdiction], intended_use)
     if not found or _found(_EXCEPTED[jurisdiction], intended_use):

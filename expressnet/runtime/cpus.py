@@ -28,6 +28,10 @@ def one_for_each(num_workers: int) -> list[int]:
 
 
 def parse_cpu_share(cpu_max: str) -> int:
-    """Returns the CPUs that the kernel's file cpu.max grants, rounded up ("150000 100000" is 1.5, "max" no limit)."""
+    """Returns the CPUs that the kernel's file cpu.max grants, rounded up ("150000 100000" is 1.5, "max" no limit).
+
+    >>> parse_cpu_share("150000 100000")
+    2
+    """
     quota, period = cpu_max.split()
     return sys.maxsize if quota == "max" else max(1, math.ceil(int(quota) / int(period)))

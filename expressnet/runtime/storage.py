@@ -37,7 +37,11 @@ def file_sha256(path: Path) -> str:
 
 
 def json_digest(value: Any) -> str:
-    """Returns the SHA-256 of a JSON value in canonical form (sorted keys, no blanks)."""
+    """Returns the SHA-256 of a JSON value in canonical form (sorted keys, no blanks).
+
+    >>> json_digest({"a": 1, "b": 2}) == json_digest({"b": 2, "a": 1})
+    True
+    """
     return bytes_sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
@@ -89,6 +93,16 @@ def committed_dir(out_dir: str | Path) -> Iterator[Path]:
 
     Raises:
         FileExistsError: `out_dir` is already there and holds something.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as scratch:
+    ...     folder = Path(scratch) / "crops"
+    ...     with committed_dir(folder) as partial:
+    ...         write_json(partial / "crops.json", {"num_examples": 3})
+    ...         print(folder.exists())
+    ...     print(read_json(folder / "crops.json"))
+    False
+    {'num_examples': 3}
     """
     out_dir = Path(out_dir)
     if out_dir.exists() and any(out_dir.iterdir()):

@@ -18,6 +18,9 @@ def bucket_and_prefix(uri: str) -> tuple[str, str]:
 
     Raises:
         ValueError: it is no address of a bucket, or its prefix leads upwards.
+
+    >>> bucket_and_prefix("gs://faces/rafdb/2024/")
+    ('faces', 'rafdb/2024')
     """
     match = _BUCKET_URI.match(uri)
     if match is None or {".", ".."} & set(uri.split("/")):
@@ -56,6 +59,12 @@ def safe(name: str, source: str) -> str:
 
     Raises:
         ValueError: the name would lead out of a folder, or no file system takes it; the message says why.
+
+    >>> safe("./train/happy/1.jpg", "faces.zip")
+    'train/happy/1.jpg'
+    >>> safe("../../.ssh/config", "faces.zip")
+    Traceback (most recent call last):
+    ValueError: faces.zip holds the name '../../.ssh/config', which leads upwards with '..'. It was not unpacked.
     """
     path = name
     while path.startswith("./"):
