@@ -113,12 +113,12 @@ def _crop(named, classes):
     labels = [f"{name} (0.90)" for name in classes]
     sheets = [{"title": "Surest faces", "address": html.data_uri(_PNG), "labels": labels}]
     figures = crop_page._figures(rows, {"dataset": {"dataset": named("demo")}, **facts})
-    return html.render("crop.html.j2", **figures, sheets=sheets, refusal=named("No pictures"))
+    return html.page("crop.html.j2", **figures, sheets=sheets, refusal=named("No pictures"))
 
 
 def _gallery(named, classes):
     figures = [
-        html.render(
+        html.part(
             "gallery_figure.html.j2",
             sha256=f"{number:064x}",
             address=html.data_uri(_JPEG, "jpeg"),
@@ -127,7 +127,7 @@ def _gallery(named, classes):
         )
         for number in range(9)
     ]
-    return html.render(
+    return html.page(
         "gallery.html.j2",
         model=named("expressnet-demo 20260101-00000000"),
         num_answered=99,

@@ -157,6 +157,4 @@ def _page(cells: Sequence[dict[str, Any]]) -> str:
     texts = [[bootstrap.shown(one) if one else "none" for one in line] for line in found]
     rows = [(cell["model"], cell["test_set"], _said(cell), ", ".join(cell["classes"])) for cell in cells]
     blind = sorted({cell["model"] for cell in cells if not cell["own_split_known"]})
-    return html.render(
-        "matrix.html.j2", models=models, tests=tests, shares=shares, texts=texts, cells=rows, blind=blind
-    )
+    return html.page("matrix.html.j2", models=models, tests=tests, shares=shares, texts=texts, cells=rows, blind=blind)

@@ -29,7 +29,7 @@ class Evaluated(NamedTuple):
 
 def place() -> Markup:
     """Returns the place that `fill` fills, as HTML."""
-    return html.render("champion_place.html.j2")
+    return html.part("champion_place.html.j2")
 
 
 def fill(page: str, told: Markup) -> str:
@@ -37,7 +37,7 @@ def fill(page: str, told: Markup) -> str:
     before, _, rest = page.partition(_START)
     _, end, after = rest.partition(_END)
     if not end:
-        return html.render("plain.html.j2", title="Against the champion", body=told)
+        return html.page("plain.html.j2", title="Against the champion", body=told)
     return f"{before}{_START}{told}{end}{after}"
 
 
@@ -56,7 +56,7 @@ def tell(
     is_other = champion is not None and champion["version"] != decision["version"]
     known = theirs if is_other and isinstance(theirs, Evaluated) else None
     unlike = _unlike(own, known) if known else []
-    return html.render(
+    return html.part(
         "champion.html.j2",
         champion=champion,
         decision=decision,

@@ -45,7 +45,7 @@ def write(folder: Path, crops: dict[str, Any], *, pictures: bool) -> None:
     rows = manifest.read(folder)
     refusal = _refusal(crops["dataset"]) if pictures else ""
     sheets = _sheets(folder, rows) if pictures and not refusal else []
-    page = html.render("crop.html.j2", **_figures(rows, crops), refusal=refusal, sheets=sheets)
+    page = html.page("crop.html.j2", **_figures(rows, crops), refusal=refusal, sheets=sheets)
     path = folder / FILE_NAME
     if not path.exists() or path.read_text() != page:
         storage.write_bytes(path, page.encode())

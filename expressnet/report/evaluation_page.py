@@ -35,7 +35,7 @@ def render(
         refusal: why there are none although they were asked for.
     """
     paper, no_paper = paper_results.compare(evaluation)
-    return html.render(
+    return html.page(
         "evaluation.html.j2",
         evaluation=evaluation,
         warnings=_warnings(evaluation),

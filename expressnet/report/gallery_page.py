@@ -46,8 +46,8 @@ def render(table: pa.Table, tree: Tree, chosen: chosen_model.Chosen, config: Pre
         "refused_files": list(zip(refused["file"].map(_shown), refused["problem"], strict=True))[:_MOST_REFUSED],
     }
 
-    def page(sections: Mapping[str, Sequence[Markup]], num_shown: int) -> Markup:
-        return html.render("gallery.html.j2", **values, sections=sections, num_shown=num_shown)
+    def page(sections: Mapping[str, Sequence[Markup]], num_shown: int) -> str:
+        return html.page("gallery.html.j2", **values, sections=sections, num_shown=num_shown)
 
     # No page has more beside its figures than one with all sections and the largest number.
     largest = page(dict.fromkeys(titles, ()), len(answered))
@@ -93,7 +93,7 @@ def _figures(ordered: pd.DataFrame, tree: Tree, chosen: chosen_model.Chosen, max
 def _figure(row: dict[Any, Any], one: photograph.Seen) -> Markup:
     assert one.square is not None
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(one.square, cv2.COLOR_RGB2BGR))
-    return html.render(
+    return html.part(
         "gallery_figure.html.j2",
         sha256=row["sha256"],
         address=html.data_uri(jpeg.tobytes(), "jpeg"),

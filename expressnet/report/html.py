@@ -34,13 +34,18 @@ class Cell(NamedTuple):
     has_long_word: bool = False
 
 
-def render(template: str, **values: Any) -> Markup:
-    """Returns a filled template of the folder `templates`.
+def page(template: str, **values: Any) -> str:
+    """Returns a whole page, from a template of the folder `templates`.
 
     Raises:
         jinja2.UndefinedError: the template needs a value that is not among `values`.
     """
-    return Markup(_TEMPLATES.get_template(template).render(values))
+    return _TEMPLATES.get_template(template).render(values)
+
+
+def part(template: str, **values: Any) -> Markup:
+    """Returns a part of a page, which other templates take as it is; otherwise like `page`."""
+    return Markup(page(template, **values))
 
 
 def data_uri(data: bytes, kind: str = "png") -> str:

@@ -80,7 +80,7 @@ def render(
         found: of the same manifest.
         other: dataset.json of a data set whose colours are shown beside.
     """
-    return html.render(
+    return html.page(
         "validation.html.j2",
         dataset=info["dataset"],
         about=[(name.replace("_", " "), info[name]) for name in _FACTS],

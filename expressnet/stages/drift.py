@@ -270,7 +270,7 @@ def _verdict(champion: str, num_new: int, found: list[distribution_shift.Shift],
 
 
 def _page(verdict: str, found: list[distribution_shift.Shift]) -> str:
-    return html.render(
+    return html.page(
         "drift.html.j2",
         verdict=verdict,
         figures=[

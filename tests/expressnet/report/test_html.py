@@ -123,7 +123,7 @@ def test_a_table_has_one_row_for_each_row_and_a_header_cell_for_each_name(ordina
 
 
 def test_a_share_is_a_colour_within_its_bounds():
-    page = html.render(
+    page = html.page(
         "matrix.html.j2",
         models=["m"],
         tests=["a", "b", "c"],
