@@ -93,7 +93,7 @@ def _evaluation(named, classes):
 
 
 def _validation(named, classes):
-    info = dict.fromkeys(validation_page._FACTS, 0) | INFO
+    info = dict.fromkeys(validation_page._FACTS, 0) | INFO.as_dict()
     info |= {"classes": classes, "dataset": named("d"), "dataset_id": named("d@1"), "dataset_digest": "ab" * 32}
     info |= {"layout": named("labels.csv"), "licence": named("ours"), "colours": [[1 / 32] * 32] * 3}
     checks = [
