@@ -157,15 +157,4 @@ def _page(cells: Sequence[dict[str, Any]]) -> str:
     texts = [[bootstrap.shown(one) if one else "none" for one in line] for line in found]
     rows = [(cell["model"], cell["test_set"], _said(cell), ", ".join(cell["classes"])) for cell in cells]
     blind = sorted({cell["model"] for cell in cells if not cell["own_split_known"]})
-    warning = f"Not known what these were trained on, so they may have seen some images: {', '.join(blind)}."
-    return html.page(
-        "Models on each other's test splits",
-        html.paragraph(
-            "Accuracy with its interval. Rows: models; columns: test splits. Only classes that both know, "
-            "among which the model chooses; pictures it was trained or selected on are left out.",
-            "soft",
-        )
-        + (html.notice(warning) if blind else "")
-        + html.heat_table("model \\ test split", tests, models, shares, texts)
-        + html.section("Cells", html.table(("model", "test split", "figures", "shared classes"), rows)),
-    )
+    return html.page("matrix.html.j2", models=models, tests=tests, shares=shares, texts=texts, cells=rows, blind=blind)

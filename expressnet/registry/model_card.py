@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from expressnet.evaluation.bootstrap import shown
 from expressnet.registry.notices import AI_ACT_NOTE, OPTIMISTIC_NOTE
+from expressnet.runtime import templates
 
 DIGESTS = ("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest")
 FILE_NAME = "card.md"
@@ -176,21 +180,13 @@ def markdown(
     known = [(name.replace("_", " "), value or "not recorded") for name, value in digests.items()]
     identity = Section("Provenance", (), ("what", "value"), (*known, *provenance["versions"].items()))
     parts = [*figures(evaluation), *sections(evaluation, provenance), identity]
-    return "\n\n".join([f"# {_plain(title)}", *(_as_markdown(part) for part in parts)]) + "\n"
+    return _TEMPLATES.get_template("card.md.j2").render(title=title, parts=parts)
 
 
-def _as_markdown(section: Section) -> str:
-    lines = [f"## {_plain(section.title)}", *(f"\n{_plain(text)}" for text in section.paragraphs)]
-    if section.rows:
-        lines += ["", _row(section.header), _row(["---"] * len(section.header)), *map(_row, section.rows)]
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_plain, cells))} |"
-
-
-def _plain(text: str) -> str:
+def _as_markdown(text: str) -> Markup:
     """Takes the meaning that Markdown and HTML would see from characters; names of classes come from folders."""
     escaped = "".join(f"\\{char}" if char in r"\`*[]|<>" else char for char in text)
-    return " ".join(escaped.replace("&", "&amp;").split())
+    return Markup(" ".join(escaped.replace("&", "&amp;").split()))
+
+
+_TEMPLATES = templates.environment(Path(__file__).parent, finalize=_as_markdown)

@@ -9,17 +9,15 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pandas as pd
+from markupsafe import Markup
 
 from expressnet.evaluation.bootstrap import shown
 from expressnet.report import html
 from expressnet.runtime import storage
 
-_SLOT = "champion"
+# The ends of the place in templates/champion_place.html.j2. Text from data can't be one of them: its "<" is escaped.
+_START, _END = '<div id="champion">', "<!-- champion ends --></div>"
 _FIGURES = {"accuracy": "accuracy_gain", "macro_f1": "gain"}  # and what a decision calls their difference
-_NOT_HERE = (
-    "The champion is not named here: it changes without this page. The page report.html of the step promote is this "
-    "one together with the champion of its time."
-)
 
 
 class Evaluated(NamedTuple):
@@ -29,19 +27,23 @@ class Evaluated(NamedTuple):
     predictions: pd.DataFrame
 
 
-def place() -> str:
+def place() -> Markup:
     """Returns the place that `fill` fills, as HTML."""
-    return html.slot(_SLOT, html.paragraph(_NOT_HERE, "soft"))
+    return html.part("champion_place.html.j2")
 
 
-def fill(page: str, told: str) -> str:
+def fill(page: str, told: Markup) -> str:
     """Returns the page with `told`, HTML, in its place; without one, as in early pages, a page of `told` alone."""
-    return html.filled(page, _SLOT, told) or html.page("Against the champion", told)
+    before, _, rest = page.partition(_START)
+    _, end, after = rest.partition(_END)
+    if not end:
+        return html.page("plain.html.j2", title="Against the champion", body=told)
+    return f"{before}{_START}{told}{end}{after}"
 
 
 def tell(
     own: Evaluated, champion: dict[str, Any] | None, theirs: Evaluated | str, decision: dict[str, Any], looked_at: str
-) -> str:
+) -> Markup:
     """Says how a model stands against the champion, as HTML.
 
     Args:
@@ -51,39 +53,34 @@ def tell(
         decision: of expressnet.stages.promote.
         looked_at: when the pointer was read.
     """
-    verdict = f"{'Promoted' if decision['promoted'] else 'Not promoted'}: {decision['reason']}."
-    if champion is None:
-        who, more = f"{decision['model_name']} had no champion", ""
-    elif champion["version"] == decision["version"]:
-        who, more = f"this model was champion itself, since {champion['promoted_at']}", ""
-    else:
-        who = f"{champion['version']} was champion, since {champion['promoted_at']}"
-        more = (
-            html.paragraph(f"Its figures can't be known: {theirs}", "soft")
-            if isinstance(theirs, str)
-            else _beside(own, champion["version"], theirs, decision)
-        )
-    return html.subsection("Against the champion", html.paragraph(f"On {looked_at} {who}. {verdict}"), more)
+    is_other = champion is not None and champion["version"] != decision["version"]
+    known = theirs if is_other and isinstance(theirs, Evaluated) else None
+    unlike = _unlike(own, known) if known else []
+    return html.part(
+        "champion.html.j2",
+        champion=champion,
+        decision=decision,
+        looked_at=looked_at,
+        unknown=theirs if is_other and isinstance(theirs, str) else "",
+        rows=_rows(own, known, decision, is_like=not unlike) if known else [],
+        unlike=unlike,
+        num_test=len(own.predictions),
+        test_digest=_digest(own)[:8],
+    )
 
 
-def _beside(own: Evaluated, name: str, theirs: Evaluated, decision: dict[str, Any]) -> str:
-    unlike = _unlike(own, theirs)
-    rows = [
+def _rows(
+    own: Evaluated, theirs: Evaluated, decision: dict[str, Any], *, is_like: bool
+) -> list[tuple[str, str, str, str]]:
+    return [
         (
             figure.replace("_", " "),
             shown(own.figures["metrics"][figure]),
             shown(theirs.figures["metrics"][figure]),
-            _difference(own, theirs, figure, decision, is_like=not unlike),
+            _difference(own, theirs, figure, decision, is_like=is_like),
         )
         for figure in _FIGURES
     ]
-    header = ("figure", "this model", f"champion {name}", "difference on this model's test images")
-    alike = (
-        f"Like with like: both were measured on the same frozen test images ({len(own.predictions):,}, digest "
-        f"{_digest(own)[:8]})."
-    )
-    note = f"Columns two and three are not like with like: {'; '.join(unlike)}." if unlike else alike
-    return html.table(header, rows) + html.paragraph(note, "soft")
 
 
 def _unlike(own: Evaluated, theirs: Evaluated) -> list[str]:

@@ -43,34 +43,28 @@ def write(folder: Path, crops: dict[str, Any], *, pictures: bool) -> None:
         pictures: whether crops are shown, which the data set's licence must allow as well.
     """
     rows = manifest.read(folder)
-    body = _figures(rows, crops) + (_pictures(folder, rows, crops["dataset"]) if pictures else "")
-    page = html.page(f"Crops of {crops['dataset']['dataset']}", body)
+    refusal = _refusal(crops["dataset"]) if pictures else ""
+    sheets = _sheets(folder, rows) if pictures and not refusal else []
+    page = html.page("crop.html.j2", **_figures(rows, crops), refusal=refusal, sheets=sheets)
     path = folder / FILE_NAME
     if not path.exists() or path.read_text() != page:
         storage.write_bytes(path, page.encode())
 
 
-def _figures(rows: pd.DataFrame, crops: dict[str, Any]) -> str:
-    facts = [(name.replace("_", " "), crops[name]) for name in _FACTS if name in crops]
+def _figures(rows: pd.DataFrame, crops: dict[str, Any]) -> dict[str, Any]:
     found = rows[rows["face_found"]]
     widths = found["face_width"].quantile([0.05, 0.25, 0.5, 0.75, 0.95]) if len(found) else pd.Series(dtype=float)
-    below = [(f"{share:.0%}", round(width_px)) for share, width_px in widths.items()]
-    compared = "One photograph in sixteen is shown to both models; they agree where both find a face or neither does."
-    sections = (
-        html.section("Crops", html.table(("", ""), facts), html.paragraph(compared, "soft")),
-        html.section("By class", _rates(rows, "label")),
-        html.section("By published split", _rates(rows, "source_split")),
-        html.section(
-            "Width of the faces",
-            html.paragraph("Pixels of the photograph, where a face was found.", "soft"),
-            html.table(("share of faces below", "px"), below),
-        ),
-    )
-    return "".join(sections)
+    return {
+        "dataset": crops["dataset"]["dataset"],
+        "about": [(name.replace("_", " "), crops[name]) for name in _FACTS if name in crops],
+        "by_class": _rates(rows, "label"),
+        "by_source_split": _rates(rows, "source_split"),
+        "widths": [(f"{share:.0%}", round(width_px)) for share, width_px in widths.items()],
+    }
 
 
-def _rates(rows: pd.DataFrame, column: str) -> str:
-    cells = [
+def _rates(rows: pd.DataFrame, column: str) -> list[tuple[str, int, float, float, float]]:
+    return [
         (
             str(name),
             len(part),
@@ -80,27 +74,31 @@ def _rates(rows: pd.DataFrame, column: str) -> str:
         )
         for name, part in rows.groupby(column)
     ]
-    return html.table((column.replace("_", " "), "images", "face rate", "several faces", "median width, px"), cells)
 
 
-def _pictures(folder: Path, rows: pd.DataFrame, dataset: dict[str, Any]) -> str:
-    if not dataset["pictures_allowed"]:
-        refusal = f"No pictures: the licence of {dataset['dataset']} does not allow them here ({dataset['licence']})."
-        console.say(refusal)
-        return html.section("Pictures", html.paragraph(refusal))
+def _refusal(dataset: dict[str, Any]) -> str:
+    """Says why no crops are shown although somebody asked, "" if they may be."""
+    if dataset["pictures_allowed"]:
+        return ""
+    refusal = f"No pictures: the licence of {dataset['dataset']} does not allow them here ({dataset['licence']})."
+    console.say(refusal)
+    return refusal
+
+
+def _sheets(folder: Path, rows: pd.DataFrame) -> list[dict[str, Any]]:
     found = rows[rows["face_found"]].sort_values(["score", "sha256"])
-    sheets = {
+    shown = {
         "Surest faces": found.iloc[::-1].head(_PER_SHEET),
         "Least sure faces": found.head(_PER_SHEET),
         "No face found: the whole photograph": rows[~rows["face_found"]].head(_PER_SHEET),
     }
     reader = shards.Reader(folder)
-    sections = [html.section(title, _sheet(reader, part, title)) for title, part in sheets.items() if len(part)]
+    sheets = [{"title": title, **_sheet(reader, part)} for title, part in shown.items() if len(part)]
     reader.close()
-    return "".join(sections)
+    return sheets
 
 
-def _sheet(reader: shards.Reader, rows: pd.DataFrame, title: str) -> str:
+def _sheet(reader: shards.Reader, rows: pd.DataFrame) -> dict[str, Any]:
     thumbs = [
         cv2.resize(codec.decode_stored(reader.read(place)), (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA)
         for place in shards.locate(rows)
@@ -108,6 +106,7 @@ def _sheet(reader: shards.Reader, rows: pd.DataFrame, title: str) -> str:
     columns = min(_COLUMNS, len(thumbs))
     thumbs += [np.full_like(thumbs[0], 255)] * (-len(thumbs) % columns)
     lines = [np.hstack(thumbs[start : start + columns]) for start in range(0, len(thumbs), columns)]
-    labels = ", ".join(f"{label} ({score:.2f})" for label, score in zip(rows["label"], rows["score"], strict=True))
-    legend = html.paragraph(f"Label and confidence, line by line: {labels}.", "soft")
-    return html.png(codec.encode_png(np.vstack(lines)), f"{title}: {len(rows)} crops") + legend
+    return {
+        "address": html.data_uri(codec.encode_png(np.vstack(lines))),
+        "labels": [f"{label} ({score:.2f})" for label, score in zip(rows["label"], rows["score"], strict=True)],
+    }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter, defaultdict
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import pandas as pd
 import pyarrow as pa
+from markupsafe import Markup
 
 from expressnet.config.predict import PredictConfig
 from expressnet.inference import photograph
@@ -21,7 +21,6 @@ from expressnet.sources.base import Tree
 
 _TIMEOUT_S = 60.0
 _MOST_REFUSED = 100  # files without an answer that are named
-_RESERVED_BYTES = 10_000  # for the style and the headings
 _SHOWN_LETTERS = 120  # of a path
 _NO_FACE = "No face found: the whole image"
 
@@ -37,23 +36,24 @@ def render(table: pa.Table, tree: Tree, chosen: chosen_model.Chosen, config: Pre
     """
     rows = table.to_pandas()
     answered = rows[rows["problem"] == ""].drop_duplicates("sha256")
-    refused = _refused(rows)
-    max_bytes = config.max_gallery_bytes - _RESERVED_BYTES - len(refused.encode())
-    figures = _figures(_fairly(answered), tree, chosen, max_bytes)
-    shown = sum(map(len, figures.values()))
-    said = (
-        f"Model {chosen.model_name} {chosen.version}. {shown:,} of {len(answered):,} pictures are shown, of every "
-        "class the surest first; the table has all."
-    )
-    sections = [
-        html.section(title, f'<div class="gallery">{"".join(figures[title])}</div>')
-        for title in (*chosen.model.classes, _NO_FACE)
-        if title in figures
-    ]
-    return html.page(
-        "Predicted expressions",
-        html.paragraph(said, "soft") + html.paragraph(AI_ACT_NOTE) + "".join(sections) + refused,
-    )
+    refused = rows[rows["problem"] != ""]
+    titles = (*chosen.model.classes, _NO_FACE)
+    values = {
+        "model": f"{chosen.model_name} {chosen.version}",
+        "num_answered": len(answered),
+        "note": AI_ACT_NOTE,
+        "refused": sorted(Counter(refused["problem"]).items()),
+        "refused_files": list(zip(refused["file"].map(_shown), refused["problem"], strict=True))[:_MOST_REFUSED],
+    }
+
+    def page(sections: Mapping[str, Sequence[Markup]], num_shown: int) -> str:
+        return html.page("gallery.html.j2", **values, sections=sections, num_shown=num_shown)
+
+    # No page has more beside its figures than one with all sections and the largest number.
+    largest = page(dict.fromkeys(titles, ()), len(answered))
+    figures = _figures(_fairly(answered), tree, chosen, config.max_gallery_bytes - len(largest.encode()))
+    sections = {title: figures[title] for title in titles if title in figures}
+    return page(sections, sum(map(len, figures.values())))
 
 
 def _fairly(answered: pd.DataFrame) -> pd.DataFrame:
@@ -65,9 +65,9 @@ def _fairly(answered: pd.DataFrame) -> pd.DataFrame:
     return sure.assign(rank=sure.groupby("section").cumcount()).sort_values(["rank", "section"])
 
 
-def _figures(ordered: pd.DataFrame, tree: Tree, chosen: chosen_model.Chosen, max_bytes: int) -> dict[str, list[str]]:
+def _figures(ordered: pd.DataFrame, tree: Tree, chosen: chosen_model.Chosen, max_bytes: int) -> dict[str, list[Markup]]:
     """Returns figures by section, until they have `max_bytes`."""
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    found: defaultdict[str, list[Markup]] = defaultdict(list)
     files = (tree.by_path[path] for path in ordered["file"])
     looked = workers.run(
         photograph.see_file,
@@ -90,28 +90,15 @@ def _figures(ordered: pd.DataFrame, tree: Tree, chosen: chosen_model.Chosen, max
     return found
 
 
-def _figure(row: dict[Any, Any], one: photograph.Seen) -> str:
+def _figure(row: dict[Any, Any], one: photograph.Seen) -> Markup:
     assert one.square is not None
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(one.square, cv2.COLOR_RGB2BGR))
-    said = f"{row['class']} {row['surest']:.2f}"
-    # By its id `make forget` finds a page that shows what is to be erased.
-    return (
-        f'<figure id="{row["sha256"]}"><img alt="{escape(said, quote=True)}" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}">'
-        f"<figcaption>{escape(said)}<br>{escape(_shown(row['file']))}</figcaption></figure>"
-    )
-
-
-def _refused(rows: pd.DataFrame) -> str:
-    refused = rows[rows["problem"] != ""]
-    if refused.empty:
-        return ""
-    counts = Counter(refused["problem"])
-    named = list(zip(refused["file"].map(_shown), refused["problem"], strict=True))[:_MOST_REFUSED]
-    return html.section(
-        "Without an answer",
-        html.table(("why", "files"), sorted(counts.items())),
-        html.details(f"The first {len(named):,}", html.table(("file", "why"), named)),
+    return html.part(
+        "gallery_figure.html.j2",
+        sha256=row["sha256"],
+        address=html.data_uri(jpeg.tobytes(), "jpeg"),
+        said=f"{row['class']} {row['surest']:.2f}",
+        file=_shown(row["file"]),
     )
 
 

@@ -22,12 +22,12 @@ _MOST_BARS = 40
 _STYLES = ("-", "--", "-.", ":")
 
 
-def picture(figure: Figure, alt: str) -> str:
-    """Returns an embedded PNG of a figure and closes it."""
+def picture(figure: Figure) -> str:
+    """Returns a figure as the address of a PNG, and closes it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", transparent=True)
     pyplot.close(figure)
-    return html.png(buffer.getvalue(), alt, "chart")
+    return html.data_uri(buffer.getvalue())
 
 
 def history(rows: pd.DataFrame) -> Figure:

@@ -1,11 +1,11 @@
-"""The parts of the evaluation's page about kinds of pictures and about labels."""
+"""What the evaluation's page says of kinds of pictures and of labels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from expressnet.evaluation.bootstrap import shown
-from expressnet.report import html, plots
+from expressnet.report import plots
 
 _VOTES = {
     "votes_for_label": "share of the votes for the label",
@@ -15,22 +15,12 @@ _VOTES = {
 }
 
 
-def slices(evaluation: dict[str, Any]) -> str:
+def slices(evaluation: dict[str, Any]) -> dict[str, Any]:
     """Returns accuracy by kinds of pictures and people, and the gaps."""
-    found = evaluation["slices"]["slices"]
-    if not found:
-        return html.paragraph("All images are of one kind in everything that is known of them.")
+    found, worst = evaluation["slices"]["slices"], evaluation["slices"]["worst"]
     drawn = [one for one in found if not one["too_few"]]
     names = [f"{one['attribute']}: {one['name']}" for one in drawn]
-    figures = [one["accuracy"] for one in drawn]
-    picture = (
-        plots.picture(
-            plots.intervals(names, figures, evaluation["metrics"]["accuracy"]["value"], "accuracy"),
-            "Accuracy of every slice with its interval; the dotted line is the whole test split",
-        )
-        if drawn
-        else ""
-    )
+    figures, overall = [one["accuracy"] for one in drawn], evaluation["metrics"]["accuracy"]["value"]
     rows = [
         (
             one["attribute"],
@@ -41,47 +31,19 @@ def slices(evaluation: dict[str, Any]) -> str:
         )
         for one in found
     ]
-    return (
-        html.paragraph(_worst(evaluation["slices"]))
-        + picture
-        + html.table(("what", "slice", "images", "accuracy", "macro-F1 of its classes"), rows)
-        + _gaps(evaluation["slices"]["gaps"])
-    )
+    return {
+        "rows": rows,
+        "worst": None if worst < 0 else found[worst],
+        "picture": plots.picture(plots.intervals(names, figures, overall, "accuracy")) if drawn else "",
+        "gaps": [(one["attribute"], one["best"], one["worst"], shown(one)) for one in evaluation["slices"]["gaps"]],
+    }
 
 
-def _worst(found: dict[str, Any]) -> str:
-    if found["worst"] < 0:
-        return "No slice has enough images to be judged."
-    worst = found["slices"][found["worst"]]
-    return (
-        f"Worst slice: {worst['attribute']}, {worst['name']}: accuracy {shown(worst['accuracy'])} on "
-        f"{worst['num_rows']:,} images. The worst of {len(found['slices'])} looks worse than it is: some of it is "
-        "chance, which its interval does not know of."
-    )
-
-
-def _gaps(gaps: list[dict[str, Any]]) -> str:
-    if not gaps:
-        return ""
-    rows = [(one["attribute"], one["best"], one["worst"], shown(one)) for one in gaps]
-    return html.subsection("Gaps", html.table(("what", "best slice", "worst slice", "difference in accuracy"), rows))
-
-
-def labels(evaluation: dict[str, Any]) -> str:
+def labels(evaluation: dict[str, Any]) -> dict[str, Any]:
     """Returns how many labels of the test split the model doubts, and what people voted."""
     names = ("label", "num_rows", "num_suspects", "num_strong", "mostly")
-    rows = [tuple(one[name] for name in names) for one in evaluation["label_noise"]]
-    said = (
-        "Test images whose label confident learning doubts, from answers of a model that was not trained on them. A "
-        "suspect is a reason to look, not a proof; those to whose label the model gives less than 5 % are the ones to "
-        "begin with. label_suspects.csv beside this page names them."
-    )
-    table = html.table(("label", "images", "suspects", "of these under 5 %", "mostly look like"), rows)
-    return html.paragraph(said, "soft") + table + _votes(evaluation["votes"])
-
-
-def _votes(found: dict[str, Any]) -> str:
-    if not found:
-        return ""
-    rows = [(title, shown(found[name])) for name, title in _VOTES.items()]
-    return html.subsection(f"Votes on {found['num_rows']:,} images", html.table(("", "value (interval)"), rows))
+    votes = evaluation["votes"]
+    return {
+        "rows": [tuple(one[name] for name in names) for one in evaluation["label_noise"]],
+        "votes": [(title, shown(votes[name])) for name, title in _VOTES.items()] if votes else [],
+    }

@@ -81,52 +81,47 @@ def render(
         other: dataset.json of a data set whose colours are shown beside.
     """
     return html.page(
-        f"Validation of {info['dataset']}",
-        html.section("Data", html.table(("", ""), [(name.replace("_", " "), info[name]) for name in _FACTS]))
-        + html.section("Checks", _checks(checks))
-        + html.section("Classes", _classes(info, found))
-        + html.section("Brightness", _histogram("mean gray value of the image", _BRIGHTNESS, found.brightness))
-        + html.section("Resolution", _histogram("side, pixels", _SIDES_PX, found.sides, logarithmic=True))
-        + html.section("Colours", _colours([info, *([other] if other else [])])),
+        "validation.html.j2",
+        dataset=info["dataset"],
+        about=[(name.replace("_", " "), info[name]) for name in _FACTS],
+        checks=[(one["title"], _WORDS[one["result"]], one["finding"]) for one in checks],
+        classes=_classes(info, found),
+        brightness=_histogram("mean gray value of the image", _BRIGHTNESS, found.brightness),
+        sides=_histogram("side, pixels", _SIDES_PX, found.sides, logarithmic=True),
+        colours=_colours([info, *([other] if other else [])]),
     )
 
 
-def _checks(checks: list[dict[str, Any]]) -> str:
-    return html.table(
-        ("check", "result", "finding"), [(one["title"], _WORDS[one["result"]], one["finding"]) for one in checks]
-    )
-
-
-def _classes(info: dict[str, Any], found: Distributions) -> str:
+def _classes(info: dict[str, Any], found: Distributions) -> dict[str, Any]:
     counts = found.by_class(info["classes"])
-    table = html.table(("class", *counts), [(label, *map(int, row)) for label, *row in counts.itertuples()])
-    if counts.empty or not counts.size:
-        return table
-    return plots.picture(plots.stacked_bars(counts), "Images of each class by published split") + table
+    return {
+        "splits": list(counts),
+        "rows": [(label, *map(int, row)) for label, *row in counts.itertuples()],
+        "picture": plots.picture(plots.stacked_bars(counts)) if counts.size else "",
+    }
 
 
-def _histogram(name: str, edges: np.ndarray, counts: np.ndarray, *, logarithmic: bool = False) -> str:
+def _histogram(title: str, edges: np.ndarray, counts: np.ndarray, *, logarithmic: bool = False) -> dict[str, Any]:
     rows = [
         (f"{low:,.0f} to {high:,.0f}", int(count))
         for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
         if count
     ]
-    picture = plots.picture(plots.histogram(edges, counts, name, logarithmic=logarithmic), f"Images by {name}")
-    return picture + html.details("The figures", html.table((name, "images"), rows))
+    picture = plots.picture(plots.histogram(edges, counts, title, logarithmic=logarithmic))
+    return {"title": title, "picture": picture, "rows": rows}
 
 
-def _colours(infos: list[dict[str, Any]]) -> str:
+def _colours(infos: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the colours of the data sets that know them, nothing if none does."""
     known: Mapping[str, Any] = {
         f"{info['dataset_id']} {info['dataset_digest'][:8]}": info["colours"] for info in infos if info.get("colours")
     }
     if not known:
-        return html.paragraph("Not known: examples were erased since the data set was ingested. Ingest it again.")
+        return {}
     values = np.array([np.array(channels) for channels in known.values()])  # [data sets, 3, bins]
     edges = np.linspace(0, 256, values.shape[2] + 1)
     middles = (edges[:-1] + edges[1:]) / 2
-    rows = [(name, *means) for name, means in zip(known, (values @ middles).tolist(), strict=True)]
-    return (
-        html.paragraph("Shares of the pixels' values, averaged over the images, each of which counts the same.", "soft")
-        + plots.picture(plots.colours(known), "Distributions of red, green and blue")
-        + html.table(("data set", "mean red", "mean green", "mean blue"), rows)
-    )
+    return {
+        "picture": plots.picture(plots.colours(known)),
+        "rows": [(name, *means) for name, means in zip(known, (values @ middles).tolist(), strict=True)],
+    }

@@ -269,15 +269,21 @@ def _verdict(champion: str, num_new: int, found: list[distribution_shift.Shift],
     return f"{compared}: another {', '.join(told)}; one alarm alone decides nothing"
 
 
+def _page(verdict: str, found: list[distribution_shift.Shift]) -> str:
+    return html.page(
+        "drift.html.j2",
+        verdict=verdict,
+        figures=[
+            (one.name, one.num_before, one.num_new, one.psi, one.p_value, "yes" if one.is_alarm else "no")
+            for one in found
+        ],
+        how=" ".join((__doc__ or "").split("\n\n", 1)[1].split()),
+    )
+
+
 def _write(folder: Path, verdict: str, found: list[distribution_shift.Shift]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)  # of a last try that ended here
-    header = ("figure", "images before", "new images", "PSI", "p, corrected", "alarm")
-    cells = [
-        (one.name, one.num_before, one.num_new, one.psi, one.p_value, "yes" if one.is_alarm else "no") for one in found
-    ]
-    limits = html.paragraph(" ".join((__doc__ or "").split("\n\n", 1)[1].split()), "soft")
-    body = html.paragraph(verdict) + html.section("Figures", html.table(header, cells)) + html.section("How", limits)
     with storage.committed_dir(folder) as partial:
         DriftFigures(verdict=verdict, figures=[one._asdict() for one in found]).write(partial)
-        storage.write_bytes(partial / REPORT_FILE, html.page("Drift since the champion", body).encode())
+        storage.write_bytes(partial / REPORT_FILE, _page(verdict, found).encode())
     return folder

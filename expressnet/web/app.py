@@ -6,10 +6,8 @@ as the answer takes, and its page may load nothing from elsewhere.
 
 from __future__ import annotations
 
-import html
 import math
 import socket
-import string
 import threading
 from pathlib import Path
 from typing import Any
@@ -32,13 +30,14 @@ from expressnet.inference import photograph, prediction_table
 from expressnet.model import expressnet
 from expressnet.registry import chosen_model
 from expressnet.registry.notices import AI_ACT_NOTE
-from expressnet.runtime import workers
+from expressnet.runtime import templates, workers
 from expressnet.runtime.worker_process import Job
 
 HOST = "127.0.0.1"
 # Of a page elsewhere whose name was made to lead here (DNS rebinding), the Host header has that other name.
 _HOST_NAMES = [HOST, "localhost"]
 _PAGE = Path(__file__).parent / "page"
+_TEMPLATES = templates.environment(_PAGE)
 _FILES = ("page.css", "page.js", "icon.svg")
 _MIXTURES = {
     "Over the fused features": ("expression_gates", expressnet.EXPRESSION_MOE),
@@ -191,14 +190,12 @@ def _index(chosen: chosen_model.Chosen, config: ServeConfig) -> str:
         "Licence of the data": made_of.licence,
         "Classes": ", ".join(chosen.model.classes),
     }
-    listed = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in facts.items())
-    template = string.Template((_PAGE / "index.html").read_text())
-    return template.substitute(
-        facts=listed,
-        note=html.escape(AI_ACT_NOTE),
+    return _TEMPLATES.get_template("index.html.j2").render(
+        facts=facts,
+        note=AI_ACT_NOTE,
         max_bytes=config.max_bytes,
         max_size=f"{config.max_bytes / 2**20:g} MiB",
-        version=html.escape(chosen.version),
+        version=chosen.version,
     )
 
 

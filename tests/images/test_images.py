@@ -173,6 +173,7 @@ def _files(folder):
 def test_the_context_has_what_git_knows_and_nothing_else(laid_out):
     known = {name.removeprefix("expressnet/") for name in context.tracked("expressnet")}
     assert _files(laid_out / "code" / "expressnet") == known
+    assert {"report/templates/page.html.j2", "report/templates/page.css", "web/page/index.html.j2"} <= known
     assert _files(laid_out / "demo") == {name.removeprefix("data/demo/") for name in context.tracked("data/demo")}
     assert {path.name for path in laid_out.iterdir()} == {"Dockerfile", "requirements", "models", "demo", "code"}
 

@@ -20,6 +20,7 @@ from expressnet.inference import bundle
 from expressnet.registry import mlflow_client, registry, sealed_files
 from expressnet.runtime import storage
 from expressnet.stages import promote, register
+from tests import every_page
 
 BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
@@ -181,17 +182,21 @@ def test_the_first_model_becomes_champion_and_the_alias_says_so(registered, clie
     assert len(models.champions(report["model_name"]).entries()) == 1
 
 
+def _page(decision):
+    return every_page.text(Path(decision["report_path"]).read_text())
+
+
 def test_the_page_of_a_promotion_names_the_champion_of_its_time(registered, trained, evaluated):
     workspace, report = registered
-    first = Path(_promote(workspace, report["version"])["report_path"]).read_text()
+    first = _page(_promote(workspace, report["version"]))
     assert f"{report['model_name']} had no champion. Promoted: the first model of its name" in first
     assert "Confusion matrix" in first
-    again = Path(_promote(workspace, report["version"])["report_path"]).read_text()
+    again = _page(_promote(workspace, report["version"]))
     assert "this model was champion itself, since 20" in again
     other = _changed_copy(evaluated[0], workspace / "other", "evaluation.json", model_digest="e" * 64)
     bare = _changed_copy(trained[0], workspace / "bare", "provenance.json", licence="")
     second = _register(workspace, bare, other)
-    page = Path(_promote(workspace, second["version"])["report_path"]).read_text()
+    page = _page(_promote(workspace, second["version"]))
     assert f"{report['version']} was champion, since 20" in page
     assert "Not promoted: the model card is incomplete" in page
     assert "Like with like: both were measured on the same frozen test images" in page

@@ -85,7 +85,8 @@ def test_fifty_payloads_beside_the_pixels_run_never(pages, stage, num_pictures):
         assert page.evaluate("window.xss || 0") == 0
         assert page.problems == []
         assert page.requests == [pages[stage].as_uri()]
-        assert page.evaluate("document.querySelectorAll('script, iframe, object, video, math, svg').length") == 0
+        assert page.evaluate("document.querySelectorAll('iframe, object, video, math, svg').length") == 0
+        assert page.evaluate("document.scripts.length") == (stage == "evaluate")  # its contents scroll by script
         assert page.evaluate("document.images.length") >= num_pictures
         assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from benchmarks.planted_defects import INFO
-from expressnet.report import html, validation_page
+from expressnet.report import validation_page
 from expressnet.report.validation_page import Distributions
 
 EVIL = "<script>alert(1)</script>"
@@ -56,7 +57,7 @@ def test_names_that_came_from_the_data_stay_text(info):
     page = validation_page.render(info, [_check(result="stop", finding=f"1 against it: {EVIL}")], found, info)
     assert "<script" not in page
     # title, heading, id, layout, finding, class, split and the colours' line
-    assert page.count(html.escape(EVIL)) == 8
+    assert page.count(escape(EVIL)) == 8
     assert "<td>FAILED</td>" in page
 
 
