@@ -13,9 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from expressnet import config
 from expressnet.artifacts.split_info import SplitInfo
+from expressnet.config import base
 from expressnet.config.base import digest_fields
+from expressnet.config.train import TrainConfig, recipe
 from expressnet.model import presets
 from expressnet.runtime import console, storage
 from expressnet.training import checkpoint, loop
@@ -37,11 +38,11 @@ def main() -> int:
     parser.add_argument("split", help="output of split")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seed", type=int, default=52)
-    parser.add_argument("--precision", default="float32", choices=config.PRECISIONS)
+    parser.add_argument("--precision", default="float32", choices=base.choices(base.fields(TrainConfig)["precision"]))
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--work", type=Path, default=Path("build/ablation"), help="checkpoints; default: %(default)s")
     options = parser.parse_args()
-    settings = config.recipe("small", seed=options.seed, epochs=options.epochs, precision=options.precision)
+    settings = recipe("small", seed=options.seed, epochs=options.epochs, precision=options.precision)
     data = Data.read(options.faces, options.split, settings, scratch_dir=str(options.work))
     inputs = [SplitInfo.read(options.split).split_digest, digest_fields(settings)]
     for name in options.variants:

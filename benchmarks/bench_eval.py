@@ -16,7 +16,7 @@ import numpy as np
 from sklearn import metrics as peer
 
 from benchmarks import made_answers, made_report
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import labelled_predictions, metrics
 from expressnet.report import evaluation_page
 
@@ -56,7 +56,7 @@ def main() -> int:
         labelled_predictions.probabilities(table).astype(np.float64),
     )
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    settings = config.EvaluateConfig(num_resamples=options.resamples)
+    settings = EvaluateConfig(num_resamples=options.resamples)
     ours, wall = _seconds(lambda: metrics.with_intervals(labels, probabilities, np.arange(options.rows), settings))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

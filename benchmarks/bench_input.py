@@ -19,7 +19,7 @@ import tensorflow as tf
 from array_record.python import array_record_module
 
 from benchmarks.bench_crop import BATCH, SIZE_PX, Authors, seconds, told, write_photos
-from expressnet import config
+from expressnet.config.train import recipe
 from expressnet.data import shards
 from expressnet.faces.crop_pixels import Stored
 from expressnet.imaging import codec
@@ -99,7 +99,7 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
             writer.write(png)
             array_records.write(png)
     array_records.close()
-    settings = config.recipe("paper", seed=1)
+    settings = recipe("paper", seed=1)
     authors, cached, stored = Authors(), _data(pixels), _data(_stored(pngs, folder))
     files = tf.data.Dataset.from_tensor_slices(paths).shuffle(NUM_IMAGES, seed=0)
     return {
@@ -121,7 +121,7 @@ def _ways(folder: Path) -> dict[str, tuple[Callable[[], None], int]]:
 
 def _waiting() -> float:
     """Returns the share of a training step that waits for its input: against one batch again and again."""
-    settings = config.recipe("small", seed=1)
+    settings = recipe("small", seed=1)
     side = presets.SMALL.size_px
     pixels = np.random.default_rng(0).integers(0, 256, (_STEPS * settings.batch_size, side, side, 3), np.uint8)
     data = _data(pixels)

@@ -21,8 +21,9 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.bench_crop import write_photos
-from expressnet import config
 from expressnet.artifacts.provenance import Preprocess, Provenance
+from expressnet.config.base import digest_fields
+from expressnet.config.crop import CropConfig
 from expressnet.datasets import labels
 from expressnet.inference import bundle
 from expressnet.model import expressnet, presets
@@ -39,10 +40,10 @@ OURS = """
 import json, sys
 
 if __name__ == "__main__":
-    from expressnet import config
+
     from expressnet.stages import predict
 
-    report = predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(version=sys.argv[3]))
+    report = predict.run(sys.argv[1], sys.argv[2], PredictConfig(version=sys.argv[3]))
     print(json.dumps(report))
 """
 
@@ -51,7 +52,7 @@ def write_workspace(folder: Path) -> None:
     """Registers an untrained network."""
     preset = presets.PRESETS["small"]
     classes = list(labels.CLASSES_7)
-    settings = config.digest_fields(config.CropConfig(size_px=preset.size_px))
+    settings = digest_fields(CropConfig(size_px=preset.size_px))
     (folder / "model").mkdir(parents=True)
     bundle.save(
         folder / "model",

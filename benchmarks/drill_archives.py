@@ -27,7 +27,7 @@ import sys, time
 from pathlib import Path
 from benchmarks import steps
 from expressnet.sources import places
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 
 before_gib, started = steps.peak_gib(), time.process_time()
 try:

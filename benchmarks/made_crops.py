@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from expressnet import config
 from expressnet.artifacts.crops_info import CropsInfo
 from expressnet.artifacts.dataset_info import DatasetInfo
+from expressnet.config.base import digest_fields
+from expressnet.config.crop import CropConfig
+from expressnet.config.split import SplitConfig
 from expressnet.data import manifest, shards
 from expressnet.imaging import codec, fingerprint
 from expressnet.runtime import code_version, storage
@@ -79,9 +81,9 @@ def write(folder: Path, count: int) -> tuple[str, str]:
     CropsInfo(
         crops_digest="c" * 64,
         code_digest=code_version.digest("faces.crop_shards"),
-        config=config.digest_fields(config.CropConfig(size_px=32)),
+        config=digest_fields(CropConfig(size_px=32)),
         dataset=dataset,
     ).write(folder / "faces")
-    settings = config.SplitConfig(val_fraction=0.2, test_fraction=0.25)
+    settings = SplitConfig(val_fraction=0.2, test_fraction=0.25)
     split.run(str(folder / "faces"), str(folder / "split"), settings)
     return str(folder / "faces"), str(folder / "split")

@@ -10,7 +10,8 @@ from scipy import stats
 
 from expressnet.artifacts.evaluation import PREDICTIONS_FILE, Evaluation
 from expressnet.artifacts.provenance import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, Preprocess, Provenance
-from expressnet.config import EvaluateConfig, PromoteConfig
+from expressnet.config.evaluate import EvaluateConfig
+from expressnet.config.promote import PromoteConfig
 from expressnet.evaluation import comparison, json_values, metrics
 from expressnet.registry import model_card, promotion_gate, sealed_files
 from expressnet.report import champion_section, html

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import made_answers
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import json_values, metric_suite, occlusion
 from expressnet.report import evaluation_page
 
@@ -37,7 +37,7 @@ def evaluation(
     """Returns what expressnet.stages.evaluate writes."""
     test = made_answers.table(num_test, classes=classes) if table is None else table
     val = made_answers.table(140, seed=1, classes=classes, split="val") if has_val else pd.DataFrame()
-    settings = config.EvaluateConfig(num_resamples=num_resamples)
+    settings = EvaluateConfig(num_resamples=num_resamples)
     counts = {name: dict.fromkeys(classes, 20) for name in (("train", "val", "test") if has_val else ("train", "test"))}
     found, dropped = json_values.plain(metric_suite.of(test, val, list(classes), made_answers.TOP_K, settings))
     return {

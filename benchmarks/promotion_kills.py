@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from benchmarks import made_models
-from expressnet import config
+from expressnet.config.promote import PromoteConfig
 from expressnet.registry import champions, mlflow_client, registry, sealed_files
 from expressnet.report import champion_section
 from expressnet.runtime import storage
@@ -80,7 +80,7 @@ def _in_fork(work: Any, *arguments: Any) -> int:
 def _promote(workspace: Path, made: tuple[Path, Path]) -> None:
     out = Path(tempfile.mkdtemp(dir=workspace))
     report = register.run(str(made[0]), str(made[1]), str(out / "registration"), str(workspace)).plain()
-    promote.run(report["version"], "", str(out / "promotion"), str(workspace), config.PromoteConfig())
+    promote.run(report["version"], "", str(out / "promotion"), str(workspace), PromoteConfig())
 
 
 def _lines(template: Path, folder: Path, made: tuple[Path, Path]) -> list[tuple[str, int]]:

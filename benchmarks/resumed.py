@@ -47,18 +47,18 @@ def _die_in_write(number: int, delay_s: float) -> None:
 
 
 def _recipe() -> Any:
-    from expressnet import config
+    from expressnet.config.train import AugmentConfig, recipe
 
-    settings = config.recipe("tiny", seed=1, epochs=EPOCHS)
-    return dataclasses.replace(settings, batch_size=8, augment=config.AugmentConfig())
+    settings = recipe("tiny", seed=1, epochs=EPOCHS)
+    return dataclasses.replace(settings, batch_size=8, augment=AugmentConfig())
 
 
 def _ours(folder: Path) -> None:
-    from expressnet import config
+    from expressnet.config.train import CheckpointConfig
     from expressnet.stages import train
 
     faces, split = (str(folder.parent / name) for name in ("faces", "split"))
-    checkpointing = config.CheckpointConfig(every_s=0)
+    checkpointing = CheckpointConfig(every_s=0)
     train.run(faces, split, str(folder / "model"), str(folder / "work"), _recipe(), checkpointing)
 
 

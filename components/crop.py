@@ -22,7 +22,8 @@ def crop(
     """Cuts one face out of every photograph."""
     import shutil
 
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.crop import CropConfig
     from expressnet.runtime import journal, storage
     from expressnet.runtime import workspace as folders
 
@@ -30,8 +31,8 @@ def crop(
         from expressnet.model import presets
         from expressnet.stages import crop
 
-        given = config.chosen(config.CropConfig, options)
-        settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
+        given = chosen(CropConfig, options)
+        settings = CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
         photos = str(folders.dataset(workspace, dataset_digest))
         report = crop.run(photos, folders.crops_store(workspace), settings)
         entry.update(report.plain())

@@ -15,7 +15,8 @@ def cut(
     workspace: str,
 ) -> str:
     """Cuts the faces of one part of the photographs."""
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.crop import CropConfig, CutConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
@@ -23,9 +24,9 @@ def cut(
         from expressnet.model import presets
         from expressnet.stages import cut
 
-        given = config.chosen(config.CropConfig, options)
-        settings = config.CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
-        which = config.CutConfig(part=part, num_parts=num_parts)
+        given = chosen(CropConfig, options)
+        settings = CropConfig.of_run(protocol=protocol, size_px=presets.PRESETS[preset].size_px, **given)
+        which = CutConfig(part=part, num_parts=num_parts)
         report = cut.run(
             str(folders.dataset(workspace, dataset_digest)), folders.crops_store(workspace), settings, which
         )

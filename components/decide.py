@@ -20,14 +20,15 @@ def decide(
     initial_sha256: dsl.OutputPath(str),
 ) -> bool:
     """Says whether data, code or settings are a reason to retrain the champion."""
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.decide import RetrainConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
     with journal.stage("decide", "Comparing with what the champion was made of") as entry:
         from expressnet.stages import decide
 
-        settings = config.RetrainConfig(**config.chosen(config.RetrainConfig, options))
+        settings = RetrainConfig(**chosen(RetrainConfig, options))
         asked_for = decide.Settings.of_run(options)
         report = decide.run(
             str(folders.dataset(workspace, dataset_digest)), decision.path, workspace, asked_for, settings

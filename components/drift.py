@@ -16,14 +16,15 @@ def drift(
     """Says whether new photographs are of another kind than the champion's."""
     import shutil
 
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.drift import DriftConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
     with journal.stage("drift", "Comparing new photographs with the champion's") as entry:
         from expressnet.stages import drift
 
-        settings = config.DriftConfig(**config.chosen(config.DriftConfig, options))
+        settings = DriftConfig(**chosen(DriftConfig, options))
         report = drift.run(str(folders.crops(workspace, crops)), shift.path, workspace, champion, settings)
         entry.update(report.plain())
     shift.metadata.update(report.plain())

@@ -23,7 +23,8 @@ def evaluate(
     """Opens the test split once, with the model as it was saved."""
     import shutil
 
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.evaluate import EvaluateConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
@@ -31,7 +32,7 @@ def evaluate(
         from expressnet.report import run_view
         from expressnet.stages import evaluate
 
-        settings = config.EvaluateConfig(**config.chosen(config.EvaluateConfig, options))
+        settings = EvaluateConfig(**chosen(EvaluateConfig, options))
         faces = str(folders.crops(workspace, crops))
         found = evaluate.run(model.path, faces, splits.path, evaluation.path, f"{workspace}/work", settings)
         entry.update(found.plain())

@@ -11,7 +11,8 @@ def ingest(options: dict, workspace: str, photos: dsl.Output[dsl.Dataset]) -> Na
     "Outputs", [("dataset_digest", str), ("crops_store", str)]
 ):
     """Reads a data set into a content-addressed folder: manifest and tar shards."""
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.ingest import IngestConfig
     from expressnet.runtime import journal, storage
     from expressnet.runtime import workspace as folders
 
@@ -20,7 +21,7 @@ def ingest(options: dict, workspace: str, photos: dsl.Output[dsl.Dataset]) -> Na
     ) as entry:
         from expressnet.stages import ingest
 
-        settings = config.IngestConfig(**config.chosen(config.IngestConfig, options))
+        settings = IngestConfig(**chosen(IngestConfig, options))
         report = ingest.run(options["data_uri"], folders.datasets(workspace), settings)
         entry.update(report.plain())
     storage.write_json(photos.path, report.plain())

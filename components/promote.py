@@ -16,13 +16,14 @@ def promote(
     """Decides on the same test rows whether a registered model becomes the champion."""
     import shutil
 
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.promote import PromoteConfig
     from expressnet.runtime import journal
 
     with journal.stage("promote", "Comparing with the champion") as entry:
         from expressnet.stages import promote
 
-        settings = config.PromoteConfig(**config.chosen(config.PromoteConfig, options))
+        settings = PromoteConfig(**chosen(PromoteConfig, options))
         decision = promote.run(version, model_name, promotion.path, workspace, settings)
         entry.update(decision.plain())
     promotion.metadata.update(decision.plain())

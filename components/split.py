@@ -18,15 +18,16 @@ def split(
     splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):
     """Says who is trained on, selected on and tested on."""
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.split import SplitConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
     with journal.stage("split", "Dividing into train, val and test") as entry:
         from expressnet.stages import split
 
-        given = config.chosen(config.SplitConfig, options)
-        settings = config.SplitConfig(**given, kept_file=kept_file, kept_digest=kept_digest)
+        given = chosen(SplitConfig, options)
+        settings = SplitConfig(**given, kept_file=kept_file, kept_digest=kept_digest)
         report = split.run(str(folders.crops(workspace, crops)), splits.path, settings)
         entry.update(report.plain())
     splits.metadata.update(report.plain(), crops_digest=crops_digest, code_digest=code_digest)

@@ -19,16 +19,17 @@ def train(
     model: dsl.Output[dsl.Model],
 ) -> NamedTuple("Outputs", [("model_digest", str)]):
     """Trains ExpressNet-MoE and keeps the best epoch."""
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.train import CheckpointConfig, TrainConfig, recipe
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
     with journal.stage("train", "Training ExpressNet-MoE") as entry:
         from expressnet.stages import train
 
-        given = config.chosen(config.TrainConfig, options)
-        settings = config.recipe(**given, initial_weights=initial_weights, initial_sha256=initial_sha256)
-        checkpointing = config.CheckpointConfig(**config.chosen(config.CheckpointConfig, options))
+        given = chosen(TrainConfig, options)
+        settings = recipe(**given, initial_weights=initial_weights, initial_sha256=initial_sha256)
+        checkpointing = CheckpointConfig(**chosen(CheckpointConfig, options))
         faces = str(folders.crops(workspace, crops))
         report = train.run(faces, splits.path, model.path, f"{workspace}/work", settings, checkpointing)
         entry.update(report.plain())

@@ -16,14 +16,15 @@ def validate(
     """Stops the run if the data would spoil the result."""
     import shutil
 
-    from expressnet import config
+    from expressnet.config.base import chosen
+    from expressnet.config.validate import ValidateConfig
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
     with journal.stage("validate", "Checking the data with Great Expectations") as entry:
         from expressnet.stages import validate
 
-        settings = config.ValidateConfig(**config.chosen(config.ValidateConfig, options))
+        settings = ValidateConfig(**chosen(ValidateConfig, options))
         photos = str(folders.dataset(workspace, dataset_digest))
         report = validate.run(photos, validation.path, settings)
         entry.update(report.plain())

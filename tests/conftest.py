@@ -8,7 +8,9 @@ from hypothesis import settings
 from PIL import Image
 
 from benchmarks import made_crops
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
+from expressnet.config.promote import PromoteConfig
+from expressnet.config.train import recipe
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -68,7 +70,7 @@ def trained(crops_and_split, tmp_path_factory):
     from expressnet.stages import train
 
     folder = tmp_path_factory.mktemp("trained")
-    settings = config.recipe("tiny", seed=1, epochs=3)
+    settings = recipe("tiny", seed=1, epochs=3)
     report = train.run(*crops_and_split, str(folder / "model"), str(folder / "work"), settings).plain()
     return folder / "model", report
 
@@ -80,7 +82,7 @@ def evaluated(trained, crops_and_split, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("evaluated")
     report = evaluate.run(
-        str(trained[0]), *crops_and_split, str(folder / "evaluation"), str(folder), config.EvaluateConfig()
+        str(trained[0]), *crops_and_split, str(folder / "evaluation"), str(folder), EvaluateConfig()
     ).plain()
     return folder / "evaluation", report
 
@@ -93,7 +95,7 @@ def champion(trained, evaluated, tmp_path_factory):
     workspace = tmp_path_factory.mktemp("champion")
     report = register.run(str(trained[0]), str(evaluated[0]), str(workspace / "registration"), str(workspace)).plain()
     decision = promote.run(
-        report["version"], "", str(workspace / "promotion"), str(workspace), config.PromoteConfig(intended_use="a test")
+        report["version"], "", str(workspace / "promotion"), str(workspace), PromoteConfig(intended_use="a test")
     ).plain()
     assert decision["promoted"]
     return workspace, report["version"]

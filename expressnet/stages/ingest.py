@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from expressnet import datasets
 from expressnet.artifacts.dataset_info import DatasetInfo, Finding
 from expressnet.artifacts.stored import Facts, Plain
 from expressnet.config.base import digest_fields
 from expressnet.config.ingest import IngestConfig
 from expressnet.data import deduplicate, forgotten, manifest, record_facts, shards
+from expressnet.datasets import catalog
 from expressnet.datasets.base import About, Record, Source, uri_or_default
 from expressnet.imaging import fingerprint
 from expressnet.runtime import code_version, console, storage
@@ -66,7 +66,7 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> Ingested:
         ConnectionError: the bucket did not answer in time.
     """
     store = Path(store_dir)
-    module = datasets.find(config.dataset)
+    module = catalog.find(config.dataset)
     _require_licence(module.ABOUT, config)
     excluded = forgotten.read(store.parent)
     place = places.locate(uri_or_default(data_uri, module.ABOUT), store.parent / "spool", config)
@@ -138,7 +138,7 @@ def _ingest(source: Source, store: Path, config: IngestConfig, excluded: frozens
 def _info(
     source: Source, config: IngestConfig, kept: pd.DataFrame, conflicts: pd.DataFrame, digest: str
 ) -> DatasetInfo:
-    about = datasets.find(config.dataset).ABOUT
+    about = catalog.find(config.dataset).ABOUT
     return DatasetInfo(
         dataset=config.dataset,
         dataset_id=source.dataset_id,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import cyclopts
 
-from expressnet import datasets
+from expressnet.datasets import catalog as datasets
 from pipelines.cli.models import require_workspace
 from pipelines.cli.options import OUT, Workspace
 

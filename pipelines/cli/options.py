@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import cyclopts
 
-from expressnet import datasets
 from expressnet.config import options
+from expressnet.datasets import catalog as datasets
 
 Workspace = Annotated[Path, cyclopts.Parameter(help="workspace: data, artifacts, registry, runs")]
 OUT = Path("out")

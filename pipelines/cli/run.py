@@ -9,8 +9,8 @@ from typing import Any
 
 import cyclopts
 
-from expressnet import datasets
 from expressnet.config import options
+from expressnet.datasets import catalog as datasets
 from expressnet.runtime import storage
 from pipelines import catalog, local
 from pipelines.cli.options import OUT, Workspace, command

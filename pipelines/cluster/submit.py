@@ -10,7 +10,7 @@ from typing import Any
 
 import kfp_server_api
 
-from expressnet import datasets
+from expressnet.datasets import catalog as datasets
 from pipelines import catalog, image_lock, placement, profiles
 from pipelines.cluster import ClusterError, client, confidential, plan, runs, settings, split_files
 from pipelines.cluster.confidential import say

@@ -8,7 +8,9 @@ import pytest
 from expressnet.artifacts.provenance import Provenance
 from expressnet.artifacts.registration import Registration
 from expressnet.commands import forget
-from expressnet.config import CropConfig, IngestConfig, SplitConfig
+from expressnet.config.crop import CropConfig
+from expressnet.config.ingest import IngestConfig
+from expressnet.config.split import SplitConfig
 from expressnet.data import forgotten, manifest, shards
 from expressnet.runtime import storage
 from expressnet.stages import crop, ingest, split

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from expressnet import config
 from expressnet.commands import matrix
+from expressnet.config.evaluate import EvaluateConfig
 
 
 def _split(parts, sha256s="abcd", pixels=("1", "2", "3", "")):
@@ -25,11 +25,11 @@ def test_a_cell_without_two_shared_classes_says_why():
     class Sad:
         classes = ("sad", "happy")
 
-    cell = matrix._cell(Sad(), _split(["test"] * 4), None, Path("unused"), config.EvaluateConfig())
+    cell = matrix._cell(Sad(), _split(["test"] * 4), None, Path("unused"), EvaluateConfig())
     assert "4 rows of 1 shared classes" in cell["reason"]
     assert "nothing to tell apart" in matrix._page([{"model": "m", "test_set": "t", **cell}])
 
 
 def test_without_a_test_split_the_way_to_name_one_is_said(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="name one with DATA=<output of split>"):
-        matrix.run([trained[0]], [], tmp_path, tmp_path / "out", config.EvaluateConfig())
+        matrix.run([trained[0]], [], tmp_path, tmp_path / "out", EvaluateConfig())

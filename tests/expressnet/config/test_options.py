@@ -2,8 +2,8 @@
 
 import pytest
 
-from expressnet import config
 from expressnet.config import base, options
+from expressnet.config.train import RECIPES, TrainConfig, recipe
 
 
 @base.settings
@@ -80,10 +80,10 @@ def test_every_option_has_a_line_of_help(pipeline):
 
 
 def test_what_a_recipe_sets_is_left_to_it_unless_somebody_says_otherwise():
-    own = {name for name, field in base.fields(config.TrainConfig).items() if base.offer(field)} - {"preset"}
-    plain = config.recipe("tiny")
-    for preset, made in config.RECIPES.items():
+    own = {name for name, field in base.fields(TrainConfig).items() if base.offer(field)} - {"preset"}
+    plain = recipe("tiny")
+    for preset, made in RECIPES.items():
         differing = {name for name in own if getattr(made, name) != getattr(plain, name)}
         for name in differing:
-            offered = base.offer(base.fields(config.TrainConfig)[name])
+            offered = base.offer(base.fields(TrainConfig)[name])
             assert offered.derived is not None, f"{name} of {preset} would be overruled by the option's default"

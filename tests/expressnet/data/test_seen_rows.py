@@ -3,7 +3,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from expressnet.config import SplitConfig
+from expressnet.config.split import SplitConfig
 from expressnet.data import grouped_draw, seen_rows
 from expressnet.data.split_file import SPLITS
 from expressnet.runtime import storage

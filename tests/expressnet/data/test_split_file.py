@@ -9,7 +9,7 @@ from benchmarks import object_store
 from expressnet.artifacts.crops_info import CropsInfo
 from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.artifacts.split_info import SplitInfo
-from expressnet.config import SplitConfig
+from expressnet.config.split import SplitConfig
 from expressnet.data import manifest, split_file
 from expressnet.runtime import storage
 from expressnet.sources import bucket, mirror

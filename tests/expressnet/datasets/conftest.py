@@ -1,7 +1,7 @@
 import pytest
 
-from expressnet import datasets
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
+from expressnet.datasets import catalog
 from expressnet.datasets.base import uri_or_default
 from expressnet.sources import places
 
@@ -11,7 +11,7 @@ def scan(tmp_path_factory):
     """`scan("rafdb", path)` reads a copy the way ingest does."""
 
     def found(name, path="", **settings):
-        module, config = datasets.find(name), IngestConfig(dataset=name, **settings)
+        module, config = catalog.find(name), IngestConfig(dataset=name, **settings)
         place = places.locate(uri_or_default(str(path), module.ABOUT), tmp_path_factory.mktemp("spool"), config)
         return module.scan(place.fetch(), config)
 

@@ -1,7 +1,6 @@
 import pytest
 
-from expressnet import datasets
-from expressnet.datasets import labels
+from expressnet.datasets import catalog, labels
 from tests.look_alikes import touch
 
 
@@ -95,13 +94,13 @@ def test_a_file_is_no_folder(scan, tmp_path):
         scan("folder", tmp_path / "photos.zip")
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
+@pytest.mark.parametrize("name", catalog.NAMES)
 def test_a_path_with_nothing_at_it_is_named(scan, tmp_path, name):
     with pytest.raises(FileNotFoundError, match=r"DATA_URI names .*gone, but nothing is there\. Data is read from"):
         scan(name, tmp_path / "gone")
 
 
-@pytest.mark.parametrize("name", [name for name in datasets.NAMES if name != "demo"])
+@pytest.mark.parametrize("name", [name for name in catalog.NAMES if name != "demo"])
 def test_a_data_set_that_is_not_embedded_needs_an_address(scan, name):
     with pytest.raises(ValueError, match=f"DATASET={name} needs DATA_URI=<where your copy lies>"):
         scan(name)
@@ -109,11 +108,11 @@ def test_a_data_set_that_is_not_embedded_needs_an_address(scan, name):
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="Unknown data set 'imagenet'; known are demo, affectnet7, affectnet8, rafdb"):
-        datasets.find("imagenet")
+        catalog.find("imagenet")
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
+@pytest.mark.parametrize("name", catalog.NAMES)
 def test_every_data_set_says_what_people_should_know(name):
-    about = datasets.find(name).ABOUT
+    about = catalog.find(name).ABOUT
     assert about.name == name
     assert all((about.title, about.licence, about.layouts))

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import bootstrap
 
-SETTINGS = config.EvaluateConfig(num_resamples=400)
+SETTINGS = EvaluateConfig(num_resamples=400)
 
 
 def test_every_resample_draws_as_many_groups_as_there_are():

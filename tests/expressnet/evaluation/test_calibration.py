@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import calibration, metrics
 
 
@@ -35,7 +35,7 @@ def test_the_calibration_error_by_hand():
     # Four rows say 0.9 and three are right; two say 0.6 and none is: (4 * |0.9 - 0.75| + 2 * |0.6 - 0|) / 6.
     probabilities = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 2)
     labels = np.array([0, 0, 0, 1, 1, 1])
-    settings = config.EvaluateConfig(num_resamples=100)
+    settings = EvaluateConfig(num_resamples=100)
     found = metrics.with_intervals(labels, probabilities, np.arange(6), settings)
     assert found["calibration_error"]["value"] == pytest.approx((4 * 0.15 + 2 * 0.6) / 6)
     rows = calibration.reliability(labels, probabilities)
@@ -45,7 +45,7 @@ def test_the_calibration_error_by_hand():
 def test_the_interval_of_the_calibration_error_holds_the_true_one_most_of_the_time():
     _, whole = _drawn(200_000, 0.4, seed=1)
     labels, _ = _drawn(200_000, 0.4, seed=1)
-    settings = config.EvaluateConfig(num_resamples=100)
+    settings = EvaluateConfig(num_resamples=100)
     true = np.abs(calibration.gaps(labels, whole).sum(axis=0)).sum() / len(labels)
     held = 0
     for draw in range(25):

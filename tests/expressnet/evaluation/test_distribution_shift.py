@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from expressnet.config import DriftConfig
+from expressnet.config.drift import DriftConfig
 from expressnet.evaluation import distribution_shift
 
 LIMITS = {name: getattr(DriftConfig(), name) for name in ("alpha", "min_psi", "num_bins", "num_permutations")}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import expert_usage
 
 GATES = np.array([[0.6, 0.3, 0.1, 0.0], [0.5, 0.1, 0.4, 0.0], [0.7, 0.2, 0.1, 0.0], [0.4, 0.4, 0.2, 0.0]])
@@ -10,7 +10,7 @@ LABELS = np.array([0, 0, 1, 1])
 
 def _of(gates=GATES, without=None, predicted=LABELS):
     without = np.repeat(LABELS[:, None], gates.shape[1], axis=1) if without is None else without
-    settings = config.EvaluateConfig(num_resamples=100)
+    settings = EvaluateConfig(num_resamples=100)
     return expert_usage.of(gates, without, predicted, LABELS, np.arange(4), top_k=2, num_classes=2, config=settings)
 
 

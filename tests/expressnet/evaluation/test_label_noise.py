@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks import made_answers
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import label_noise, labelled_predictions
 
 CLASSES = made_answers.CLASSES
@@ -48,7 +48,7 @@ def test_agreement_with_votes_by_hand():
     table = made_answers.table(4, classes=["a", "b"])
     table["target"] = [[1.0, 0.0], [0.5, 0.5], [0.1, 0.9], []]
     found = label_noise.agreement(
-        table, np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), config.EvaluateConfig(num_resamples=100)
+        table, np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), EvaluateConfig(num_resamples=100)
     )
     assert found["num_rows"] == 3
     assert found["votes_for_label"]["value"] == pytest.approx((1 + 0.5 + 0.1) / 3)
@@ -58,5 +58,5 @@ def test_agreement_with_votes_by_hand():
 
 
 def test_without_votes_there_is_no_agreement():
-    table, settings = made_answers.table(5), config.EvaluateConfig()
+    table, settings = made_answers.table(5), EvaluateConfig()
     assert label_noise.agreement(table, np.zeros(5, int), np.zeros(5, int), settings) == {}

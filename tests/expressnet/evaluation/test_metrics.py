@@ -10,7 +10,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import metrics
 
 FIGURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "precision", "recall", "f1")
@@ -18,7 +18,7 @@ FIGURES = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "precision
 
 def _intervals(labels, predicted, groups=None, num_classes=3, num_resamples=500, confidence=0.95, seed=0):
     groups = np.arange(len(labels)) if groups is None else groups
-    settings = config.EvaluateConfig(num_resamples=num_resamples, confidence=confidence, seed=seed)
+    settings = EvaluateConfig(num_resamples=num_resamples, confidence=confidence, seed=seed)
     return metrics.with_intervals(labels, np.eye(num_classes)[predicted], groups, settings)
 
 
@@ -59,7 +59,7 @@ def test_one_vs_rest_and_balanced_accuracy_by_hand():
 def test_figures_of_probabilities_are_those_of_scikit_learn():
     noise = np.random.default_rng(5)
     labels, probabilities = noise.integers(0, 5, 400), noise.dirichlet(np.ones(5), 400)
-    found = metrics.with_intervals(labels, probabilities, np.arange(400), config.EvaluateConfig(num_resamples=100))
+    found = metrics.with_intervals(labels, probabilities, np.arange(400), EvaluateConfig(num_resamples=100))
     assert found["roc_auc"]["value"] == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"))
     assert found["log_loss"]["value"] == pytest.approx(log_loss(labels, probabilities))
     predicted = probabilities.argmax(axis=1)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from benchmarks import made_answers
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import slices
 
-SETTINGS = config.EvaluateConfig(num_resamples=200)
+SETTINGS = EvaluateConfig(num_resamples=200)
 
 
 def _of(answers, right, settings=SETTINGS):

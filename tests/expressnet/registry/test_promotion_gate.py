@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from benchmarks import made_models
-from expressnet.config import PromoteConfig
+from expressnet.config.promote import PromoteConfig
 from expressnet.evaluation.comparison import Comparison, Difference
 from expressnet.registry import promotion_gate
 

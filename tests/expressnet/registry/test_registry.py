@@ -13,9 +13,9 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from benchmarks import registry_server
-from expressnet import config
 from expressnet.artifacts.evaluation import Evaluation
 from expressnet.commands import reproduce, rollback
+from expressnet.config.promote import PromoteConfig
 from expressnet.inference import bundle
 from expressnet.registry import mlflow_client, registry, sealed_files
 from expressnet.runtime import storage
@@ -83,7 +83,7 @@ def registered(workspace, trained, evaluated):
 
 def _promote(workspace, version, **settings):
     out = tempfile.mkdtemp(dir=workspace)
-    return promote.run(version, "", out, str(workspace), config.PromoteConfig(**settings)).plain()
+    return promote.run(version, "", out, str(workspace), PromoteConfig(**settings)).plain()
 
 
 def _changed_copy(folder, to, name, **changes):

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from expressnet import config
+from expressnet.config.crop import CropConfig
+from expressnet.config.evaluate import EvaluateConfig
+from expressnet.config.ingest import IngestConfig
+from expressnet.config.predict import PredictConfig
+from expressnet.config.split import SplitConfig
+from expressnet.config.validate import ValidateConfig
 from expressnet.stages import crop, evaluate, ingest, predict, split, validate
 from tests import browser
 from tests.payloads import PAYLOADS
@@ -51,14 +56,14 @@ def album(tmp_path_factory):
 def pages(album, trained, champion, tmp_path_factory):
     """The pages of the stages, with all pictures: by stage."""
     out = tmp_path_factory.mktemp("pages")
-    photos = ingest.run(str(album), out / "datasets", config.IngestConfig(dataset="folder")).plain()["path"]
-    validate.run(photos, str(out / "validation"), config.ValidateConfig())
-    faces = crop.run(photos, out, config.CropConfig(size_px=32, pictures=True)).plain()["path"]
-    split.run(faces, str(out / "split"), config.SplitConfig())
-    settings = config.EvaluateConfig(pictures=True, num_resamples=100)
+    photos = ingest.run(str(album), out / "datasets", IngestConfig(dataset="folder")).plain()["path"]
+    validate.run(photos, str(out / "validation"), ValidateConfig())
+    faces = crop.run(photos, out, CropConfig(size_px=32, pictures=True)).plain()["path"]
+    split.run(faces, str(out / "split"), SplitConfig())
+    settings = EvaluateConfig(pictures=True, num_resamples=100)
     evaluate.run(str(trained[0]), faces, str(out / "split"), str(out / "evaluation"), str(out / "work"), settings)
     workspace = shutil.copytree(champion[0], out / "out", ignore=shutil.ignore_patterns("mlartifacts", "predictions"))
-    predicted = predict.run(str(album), str(workspace), config.PredictConfig(num_workers=1, gallery=True)).plain()
+    predicted = predict.run(str(album), str(workspace), PredictConfig(num_workers=1, gallery=True)).plain()
     return {
         "validate": out / "validation" / "report.html",
         "crop": Path(faces) / "report.html",

@@ -5,14 +5,14 @@ import pytest
 from kfp import dsl
 
 from benchmarks import made_answers
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import metric_suite
 from expressnet.report import run_view
 
 
 @pytest.fixture(scope="module")
 def evaluation():
-    settings = config.EvaluateConfig(num_resamples=100)
+    settings = EvaluateConfig(num_resamples=100)
     tables = made_answers.table(210), made_answers.table(70, seed=1, split="val")
     found = metric_suite.of(*tables, made_answers.CLASSES, made_answers.TOP_K, settings)
     return {**found, "classes": made_answers.CLASSES}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from expressnet import config
+from expressnet.config.base import digest_fields
+from expressnet.config.crop import CropConfig
 from expressnet.faces import blazeface
 from expressnet.runtime import code_version
 from expressnet.runtime.code_version import SourceTree
@@ -198,4 +199,4 @@ def test_a_module_that_is_not_there_is_refused(module):
 
 
 def test_the_number_of_processes_is_no_part_of_what_comes_out():
-    assert config.digest_fields(config.CropConfig(num_workers=1)) == config.digest_fields(config.CropConfig())
+    assert digest_fields(CropConfig(num_workers=1)) == digest_fields(CropConfig())

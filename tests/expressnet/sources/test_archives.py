@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from benchmarks import clean_archives, drill_archives, hostile_archives
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.runtime import storage
 from expressnet.sources import places
 

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks import drill_bucket, object_store
 from benchmarks.faulty_proxy import FaultyProxy
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.sources import places
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import hostile_sources
 from benchmarks.watch import Watch
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.sources import places
 from tests.look_alikes import touch
 

@@ -13,7 +13,9 @@ from skimage import data as pictures
 
 from expressnet.artifacts.crops_info import CropsInfo
 from expressnet.artifacts.dataset_info import DatasetInfo
-from expressnet.config import CropConfig, IngestConfig, chosen
+from expressnet.config.base import chosen
+from expressnet.config.crop import CropConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.data import manifest, shards
 from expressnet.faces import alignment
 from expressnet.imaging import codec
@@ -27,7 +29,7 @@ NUM_EXAMPLES = 100  # as many as two processes share
 CROP = """
 import sys
 from expressnet.stages import crop
-from expressnet.config import CropConfig
+from expressnet.config.crop import CropConfig
 
 if __name__ == "__main__":
     print(crop.run(sys.argv[1], sys.argv[2], CropConfig(num_workers=1)).plain())

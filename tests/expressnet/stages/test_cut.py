@@ -12,7 +12,8 @@ from PIL import Image
 from skimage import data as pictures
 
 from expressnet.artifacts.dataset_info import DatasetInfo
-from expressnet.config import CropConfig, CutConfig, IngestConfig
+from expressnet.config.crop import CropConfig, CutConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.data import shards
 from expressnet.runtime import storage
 from expressnet.stages import crop, cut, ingest
@@ -25,7 +26,7 @@ PART = """
 import sys
 from expressnet.data import shards
 from expressnet.stages import cut
-from expressnet.config import CropConfig, CutConfig
+from expressnet.config.crop import CropConfig, CutConfig
 
 if __name__ == "__main__":
     shards.MAX_SHARD_BYTES = int(sys.argv[3])

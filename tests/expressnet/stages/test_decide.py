@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from benchmarks import made_models
-from expressnet.config import PromoteConfig, RetrainConfig, options
+from expressnet.config import options
+from expressnet.config.decide import RetrainConfig
+from expressnet.config.promote import PromoteConfig
 from expressnet.data import manifest, seen_rows
 from expressnet.registry import registry, sealed_files
 from expressnet.runtime import code_version, storage

@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from expressnet.config import DriftConfig
+from expressnet.config.drift import DriftConfig
 from expressnet.data import manifest, shards
 from expressnet.registry import registry
 from expressnet.runtime import storage

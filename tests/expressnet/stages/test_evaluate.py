@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from expressnet import config
+from expressnet.config.evaluate import EvaluateConfig
 from expressnet.data import manifest
 from expressnet.evaluation import labelled_predictions
 from expressnet.runtime import storage
@@ -15,7 +15,7 @@ from expressnet.stages import evaluate
 def test_every_figure_can_be_computed_again_from_the_predictions(evaluated):
     folder, report = evaluated
     stored = json.loads((folder / "evaluation.json").read_text())
-    again = evaluate.recompute(folder, config.EvaluateConfig())
+    again = evaluate.recompute(folder, EvaluateConfig())
     assert {name: stored[name] for name in again} == again
     assert {"metrics", "confusion", "slices", "experts", "label_noise", "roc", "temperature"} <= set(again)
     predictions = pd.read_parquet(folder / "predictions.parquet")
@@ -78,7 +78,7 @@ def write_split(crops_and_split, tmp_path):
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_pictures_are_shown_where_asked_for_and_allowed(trained, crops_and_split, write_split, tmp_path, allowed):
-    settings = config.EvaluateConfig(pictures=True, num_pictures=2, num_resamples=100)
+    settings = EvaluateConfig(pictures=True, num_pictures=2, num_resamples=100)
     out = tmp_path / "evaluation"
     evaluate.run(str(trained[0]), crops_and_split[0], write_split(allowed), str(out), str(tmp_path), settings)
     page = (out / "report.html").read_text()
@@ -87,7 +87,7 @@ def test_pictures_are_shown_where_asked_for_and_allowed(trained, crops_and_split
 
 
 def test_without_a_validation_split_there_is_no_temperature(trained, crops_and_split, write_split, tmp_path):
-    settings, out = config.EvaluateConfig(num_resamples=100), tmp_path / "evaluation"
+    settings, out = EvaluateConfig(num_resamples=100), tmp_path / "evaluation"
     split = write_split(False, keep=("train", "test"))
     evaluate.run(str(trained[0]), crops_and_split[0], split, str(out), str(tmp_path), settings)
     evaluation = json.loads((out / "evaluation.json").read_text())
@@ -100,6 +100,4 @@ def test_without_a_validation_split_there_is_no_temperature(trained, crops_and_s
 def test_an_empty_test_split_is_refused(trained, crops_and_split, write_split, tmp_path):
     split = write_split(False, keep=("train", "val"))
     with pytest.raises(ValueError, match="is empty: there is nothing to measure on"):
-        evaluate.run(
-            str(trained[0]), crops_and_split[0], split, str(tmp_path / "out"), str(tmp_path), config.EvaluateConfig()
-        )
+        evaluate.run(str(trained[0]), crops_and_split[0], split, str(tmp_path / "out"), str(tmp_path), EvaluateConfig())

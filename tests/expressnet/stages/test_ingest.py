@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from expressnet.artifacts.dataset_info import DatasetInfo
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 from expressnet.data import deduplicate, forgotten, manifest, shards
 from expressnet.runtime import storage
 from expressnet.stages import ingest
@@ -20,7 +20,7 @@ INGEST_UNTIL_KILLED = """
 import os, signal, sys
 from expressnet.data import shards
 from expressnet.stages import ingest
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 
 shards.MAX_SHARD_BYTES = int(sys.argv.pop())
 source, store, event, ending, count = sys.argv[1:]
@@ -275,7 +275,7 @@ INGEST_A_CHANGING_SOURCE = """
 import sys
 from pathlib import Path
 from expressnet.stages import ingest
-from expressnet.config import IngestConfig
+from expressnet.config.ingest import IngestConfig
 
 source, store = sys.argv[1:]
 changing = Path(source) / "happy" / "000.png"

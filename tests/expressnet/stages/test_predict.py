@@ -11,8 +11,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from expressnet import config
 from expressnet.commands import forget
+from expressnet.config.crop import CropConfig
+from expressnet.config.predict import PredictConfig
 from expressnet.inference import bundle, photograph, prediction_table
 from expressnet.runtime import storage, workers
 from expressnet.stages import predict
@@ -26,10 +27,10 @@ PREDICT = """
 import sys
 
 if __name__ == "__main__":
-    from expressnet import config
+
     from expressnet.stages import predict
 
-    print(predict.run(sys.argv[1], sys.argv[2], config.PredictConfig(files_each=8, num_workers=1)).num_predicted)
+    print(predict.run(sys.argv[1], sys.argv[2], PredictConfig(files_each=8, num_workers=1)).num_predicted)
 """
 
 
@@ -56,7 +57,7 @@ def album(tmp_path_factory):
 
 
 def _run(source, workspace, **settings):
-    report = predict.run(str(source), str(workspace), config.PredictConfig(num_workers=1, **settings)).plain()
+    report = predict.run(str(source), str(workspace), PredictConfig(num_workers=1, **settings)).plain()
     return report, pd.read_parquet(report["table_path"]).set_index("file")
 
 
@@ -80,7 +81,7 @@ def test_every_file_is_a_row_with_an_answer_or_a_reason(first, album):
 def test_an_answer_is_the_models_own_for_the_face_cut_as_in_training(first, trained):
     _, report, table = first
     model = bundle.Bundle(trained[0])
-    settings = config.CropConfig(**model.preprocess["crop"])
+    settings = CropConfig(**model.preprocess["crop"])
     data = (DEMO / "p002_sad.jpg").read_bytes()
     (seen,) = workers.run(photograph.see, [data], start=photograph.start, start_arguments=(settings,), timeout_s=60)
     expected = model.predict(seen.square[None])

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from expressnet.artifacts.crops_info import CropsInfo
 from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.artifacts.split_info import SplitInfo
-from expressnet.config import SplitConfig
+from expressnet.config.split import SplitConfig
 from expressnet.data import grouped_draw, manifest, split_file
 from expressnet.runtime import storage
 from expressnet.stages import split

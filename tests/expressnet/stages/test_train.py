@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from benchmarks import object_store
-from expressnet import config
+from expressnet.config.split import SplitConfig
+from expressnet.config.train import CheckpointConfig, TrainConfig, recipe
 from expressnet.data import manifest
 from expressnet.evaluation import metrics
 from expressnet.faces import crop_pixels
@@ -25,11 +26,11 @@ from expressnet.training import devices, loop, optimizers
 
 _TRAIN = """
 import sys
-from expressnet import config
+
 from expressnet.stages import train
 faces, split, out, work, every_s = sys.argv[1:]
-checkpointing = config.CheckpointConfig(every_s=float(every_s))
-train.run(faces, split, out, work, config.recipe("tiny", seed=1, epochs=3), checkpointing)
+checkpointing = CheckpointConfig(every_s=float(every_s))
+train.run(faces, split, out, work, recipe("tiny", seed=1, epochs=3), checkpointing)
 """
 _ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
 
@@ -124,13 +125,13 @@ def test_a_training_that_is_asked_to_end_saves_its_last_step(trained, crops_and_
 def test_a_node_that_vanished_with_its_disk_is_replaced_by_the_bucket(
     trained, crops_and_split, tmp_path, monkeypatch, capsys
 ):
-    settings = config.recipe("tiny", seed=1, epochs=3)
+    settings = recipe("tiny", seed=1, epochs=3)
     with object_store.running() as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         client = bucket.client()
         client.create_bucket("trainings")
         client.close()
-        checkpointing = config.CheckpointConfig(mirror_uri="gs://trainings/runs")
+        checkpointing = CheckpointConfig(mirror_uri="gs://trainings/runs")
         with monkeypatch.context() as broken:
             broken.setattr(loop, "_log_epoch", _die_after_the_first_epoch)
             with pytest.raises(ConnectionAbortedError):
@@ -148,7 +149,7 @@ def _die_after_the_first_epoch(_writer, _row):
 
 def test_a_loss_that_is_no_number_stops_with_the_batch_and_keeps_the_last_checkpoint(crops_and_split, tmp_path):
     settings = dataclasses.replace(
-        config.recipe("tiny", seed=1, epochs=40), learning_rate=1e30, warmup_epochs=0.0, batch_size=8
+        recipe("tiny", seed=1, epochs=40), learning_rate=1e30, warmup_epochs=0.0, batch_size=8
     )
     with pytest.raises(FloatingPointError, match=r"after step (\d) of epoch (\d+)\. Its batch: [0-9a-f]{64}") as error:
         train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
@@ -165,7 +166,7 @@ def test_a_loss_that_is_no_number_stops_with_the_batch_and_keeps_the_last_checkp
 def test_sixteen_bits_learn_the_same_and_what_is_written_computes_in_float32(
     trained, crops_and_split, tmp_path, precision
 ):
-    settings = config.recipe("tiny", seed=1, epochs=3, precision=precision)
+    settings = recipe("tiny", seed=1, epochs=3, precision=precision)
     report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings).plain()
     assert report["selection_loss"] == pytest.approx(trained[1]["selection_loss"], rel=0.05)
     model = bundle.Bundle(tmp_path / "model").model
@@ -173,7 +174,7 @@ def test_sixteen_bits_learn_the_same_and_what_is_written_computes_in_float32(
 
 
 def test_mixtures_beyond_the_paper_train_and_are_saved(trained, crops_and_split, tmp_path):
-    settings = config.recipe("tiny", seed=1, epochs=1, moe="renormalize=1,gate_noise=0.5,balance=0.1")
+    settings = recipe("tiny", seed=1, epochs=1, moe="renormalize=1,gate_noise=0.5,balance=0.1")
     train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
     layer = bundle.Bundle(tmp_path / "model").model.get_layer("moe_cnn")
     assert (layer.renormalize, layer.gate_noise, layer.balance) == (True, 0.5, 0.1)
@@ -195,8 +196,8 @@ def test_the_mirror_image_has_its_say_where_the_recipe_wants_it(trained, tmp_pat
 def test_in_the_paper_protocol_the_test_split_selects(crops_and_split, tmp_path):
     from expressnet.stages import split
 
-    split.run(crops_and_split[0], str(tmp_path / "split"), config.SplitConfig(protocol="paper"))
-    settings = config.recipe("tiny", seed=1, epochs=1)
+    split.run(crops_and_split[0], str(tmp_path / "split"), SplitConfig(protocol="paper"))
+    settings = recipe("tiny", seed=1, epochs=1)
     report = train.run(
         crops_and_split[0], str(tmp_path / "split"), str(tmp_path / "model"), str(tmp_path / "work"), settings
     ).plain()
@@ -204,7 +205,7 @@ def test_in_the_paper_protocol_the_test_split_selects(crops_and_split, tmp_path)
 
 
 def test_crops_of_another_size_are_refused_and_nothing_is_written(crops_and_split, tmp_path):
-    settings = config.recipe("small", seed=1, epochs=1)
+    settings = recipe("small", seed=1, epochs=1)
     with pytest.raises(ValueError, match="takes 48x48 crops, but the crops are 32x32"):
         train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings)
     assert not list(tmp_path.glob("model*"))
@@ -222,7 +223,7 @@ def test_crops_of_another_size_are_refused_and_nothing_is_written(crops_and_spli
     ids=["cosine", "warm-up", "stepwise"],
 )
 def test_the_learning_rate_follows_its_schedule(schedule, rates):
-    settings = config.TrainConfig(epochs=2, batch_size=8, learning_rate=0.1, **schedule)
+    settings = TrainConfig(epochs=2, batch_size=8, learning_rate=0.1, **schedule)
     rate = optimizers.adam(settings, steps=10)._learning_rate
     for step, expected in rates.items():
         assert float(rate(step)) == pytest.approx(expected, abs=1e-6)
@@ -234,13 +235,13 @@ import tensorflow as tf
 count, changes = map(json.loads, sys.argv[-2:])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
-from expressnet import config
+
 from expressnet.stages import train
 from expressnet.model import presets
 # Replicas draw dropout of their own, and so does XLA, so that only a network without it is the same for all of them.
 presets.PRESETS["tiny"] = dataclasses.replace(presets.TINY, conv_dropout=0.0, feature_dropout=0.0)
 settings = dataclasses.replace(
-    config.recipe("tiny", seed=1, epochs=5), batch_size=8, augment=config.AugmentConfig(), learning_rate=1e-3,
+    recipe("tiny", seed=1, epochs=5), batch_size=8, augment=AugmentConfig(), learning_rate=1e-3,
     class_weights=1.0, **changes,
 )
 train.run(*sys.argv[1:-2], settings)
@@ -300,6 +301,4 @@ def test_xla_trains_the_same_network(crops_and_split, tmp_path):
 def test_a_batch_that_cannot_be_divided_equally_is_refused(crops_and_split, tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "names", lambda: ["CPU:0", "CPU:1", "CPU:2"])
     with pytest.raises(ValueError, match="batch_size must be divisible by the number of devices, 3; got 16"):
-        train.run(
-            *crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), config.recipe("tiny", seed=1, epochs=1)
-        )
+        train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), recipe("tiny", seed=1, epochs=1))

@@ -5,7 +5,8 @@ import pytest
 
 from benchmarks import planted_defects
 from benchmarks.planted_defects import INFO, PLANTED, clean_rows, in_parts
-from expressnet.config import IngestConfig, ValidateConfig
+from expressnet.config.ingest import IngestConfig
+from expressnet.config.validate import ValidateConfig
 from expressnet.data import manifest, shards
 from expressnet.runtime import storage
 from expressnet.stages import ingest, validate

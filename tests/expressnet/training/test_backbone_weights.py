@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import object_store
-from expressnet import config
+from expressnet.config.train import recipe
 from expressnet.inference import bundle
 from expressnet.model import presets, resnet50
 from expressnet.runtime import storage
@@ -296,7 +296,7 @@ def test_a_training_begins_at_the_weights_of_the_file_and_names_them(
     }
     monkeypatch.setitem(presets.PRESETS, "tiny", dataclasses.replace(presets.TINY, **wide))
     settings = dataclasses.replace(
-        config.recipe("tiny", seed=1, epochs=1),
+        recipe("tiny", seed=1, epochs=1),
         learning_rate=1e-20,
         warmup_epochs=0.0,
         backbone_weights=str(path),

@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from expressnet import config
 from expressnet.config.base import digest_fields
+from expressnet.config.train import AugmentConfig, TrainConfig
 from expressnet.training import batches
 
 
 def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(crops_and_split, tmp_path):
-    settings = config.TrainConfig(preset="tiny", epochs=2, batch_size=1, learning_rate=0.1)
+    settings = TrainConfig(preset="tiny", epochs=2, batch_size=1, learning_rate=0.1)
     data = batches.Data.read(*crops_and_split, settings, str(tmp_path))
 
     def order(epoch, first_step=0):
@@ -23,7 +23,7 @@ def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(crops_and_split,
 
 
 def test_what_is_left_after_whole_batches_is_left_out_of_an_epoch_and_comes_in_another(crops_and_split, tmp_path):
-    settings = config.TrainConfig(preset="tiny", epochs=2, batch_size=16, learning_rate=0.1)
+    settings = TrainConfig(preset="tiny", epochs=2, batch_size=16, learning_rate=0.1)
     data = batches.Data.read(*crops_and_split, settings, str(tmp_path))
     shown = [data.order(settings, epoch) for epoch in range(6)]
     assert {order.shape for order in shown} == {(2, 16)}
@@ -31,9 +31,7 @@ def test_what_is_left_after_whole_batches_is_left_out_of_an_epoch_and_comes_in_a
 
 
 def test_a_step_is_augmented_alike_wherever_the_epoch_begins(crops_and_split, tmp_path):
-    settings = config.TrainConfig(
-        preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, augment=config.AugmentConfig()
-    )
+    settings = TrainConfig(preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, augment=AugmentConfig())
     data = batches.Data.read(*crops_and_split, settings, str(tmp_path))
     whole = [images.numpy() for images, _ in data.batches(settings, 0)]
     rest = [images.numpy() for images, _ in data.batches(settings, 0, 3)]
@@ -42,9 +40,7 @@ def test_a_step_is_augmented_alike_wherever_the_epoch_begins(crops_and_split, tm
 
 
 def test_crops_that_are_decoded_for_every_batch_are_the_same(crops_and_split, tmp_path):
-    settings = config.TrainConfig(
-        preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, augment=config.AugmentConfig()
-    )
+    settings = TrainConfig(preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, augment=AugmentConfig())
     stored = dataclasses.replace(settings, crop_cache=False)
     cached, read = (batches.Data.read(*crops_and_split, each, str(tmp_path)) for each in (settings, stored))
     for (images, targets), (others, other_targets) in zip(
@@ -67,7 +63,7 @@ def test_a_rare_class_weighs_more_and_the_mean_weight_is_one(power, weights):
 
 
 def test_weights_come_with_their_images_where_classes_are_weighted(crops_and_split, tmp_path):
-    settings = config.TrainConfig(preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, class_weights=1.0)
+    settings = TrainConfig(preset="tiny", epochs=1, batch_size=8, learning_rate=0.1, class_weights=1.0)
     data = batches.Data.read(*crops_and_split, settings, str(tmp_path))
     data.train_targets = data.train_targets.copy()
     data.train_targets[:30] = data.train_targets[0]

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from expressnet import config
 from expressnet.artifacts.provenance import MODEL_FILE, WEIGHTS_FILE
+from expressnet.config.train import recipe
 from expressnet.model import expressnet, presets
 from expressnet.runtime import storage
 from expressnet.stages import train
@@ -40,7 +40,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(trained, num_classes, 
 
 def test_a_training_from_them_says_so_and_is_another_than_one_from_scratch(trained, crops_and_split, tmp_path):
     folder, earlier = trained
-    settings = config.recipe(
+    settings = recipe(
         "tiny", seed=1, epochs=1, initial_weights=str(folder / WEIGHTS_FILE), initial_sha256=_sha256(folder)
     )
     report = train.run(*crops_and_split, str(tmp_path / "model"), str(tmp_path / "work"), settings).plain()

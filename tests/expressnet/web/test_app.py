@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.watch import Watch
-from expressnet import config
+from expressnet.config.predict import ServeConfig
 from expressnet.registry import chosen_model
 from expressnet.web import app
 from tests import browser
@@ -20,7 +20,7 @@ MAX_BYTES = 100_000
 @pytest.fixture(scope="module")
 def site(champion):
     """The port of a running page, and the version that answers."""
-    settings = config.ServeConfig(port=0, max_bytes=MAX_BYTES)
+    settings = ServeConfig(port=0, max_bytes=MAX_BYTES)
     chosen = chosen_model.load(champion[0], settings)
     oracle = app.Oracle(chosen, settings)
     with app.listen(settings.port) as listening:

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import made_models
-from expressnet import config
+from expressnet.config.promote import PromoteConfig
 from expressnet.registry import champions, registry
 from expressnet.stages import promote, register
 from pipelines.__main__ import main
@@ -19,7 +19,7 @@ def workspace(tmp_path_factory):
         made = made_models.write(folder / "made" / str(seed), seed)
         registration = register.run(*map(str, made), str(folder / f"registration{seed}"), str(folder)).plain()
         if not seed:
-            settings = config.PromoteConfig(intended_use="counting smiles")
+            settings = PromoteConfig(intended_use="counting smiles")
             promote.run(registration["version"], "", str(folder / "promotion"), str(folder), settings)
     return folder
 

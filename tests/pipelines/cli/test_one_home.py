@@ -82,11 +82,12 @@ def test_reproduce_and_retrain_see_it(tree):
     said = _run(
         tree,
         "-c",
-        "from expressnet import config\n"
+        "from expressnet.config.base import digest_fields\n"
+        "from expressnet.config.train import TrainConfig, recipe\n"
         "from expressnet.config import options\n"
         "from expressnet.stages import decide\n"
-        "stored = config.digest_fields(config.recipe('tiny', sharpen=0.5))\n"
-        "print(options.recorded(config.TrainConfig, stored)['sharpen'])\n"
+        "stored = digest_fields(recipe('tiny', sharpen=0.5))\n"
+        "print(options.recorded(TrainConfig, stored)['sharpen'])\n"
         "asked = decide.Settings.of_run({**options.defaults('retrain'), 'sharpen': 0.75}).plain()\n"
         "print(decide.differences({**asked, 'train': {**asked['train'], 'sharpen': 0.5}}, asked))\n",
     ).stdout

@@ -4,7 +4,8 @@ import pytest
 import yaml
 from kfp.compiler import Compiler
 
-from expressnet import config
+from expressnet.config.crop import CropConfig
+from expressnet.config.split import SplitConfig
 from pipelines import catalog
 
 STAGES = ("ingest", "validate", "crop", "split", "train", "evaluate", "register", "promote")
@@ -99,9 +100,9 @@ def test_the_summary_runs_whatever_happened_and_is_never_cached(ir):
 def test_the_defaults_are_those_of_the_settings(ir):
     parameters = ir["root"]["inputDefinitions"]["parameters"]
     defaults = {name: spec["defaultValue"] for name, spec in parameters.items() if "defaultValue" in spec}
-    assert defaults["protocol"] == config.SplitConfig().protocol
-    assert defaults["margin"] == config.CropConfig().margin
-    assert defaults["seed"] == config.SplitConfig().seed
+    assert defaults["protocol"] == SplitConfig().protocol
+    assert defaults["margin"] == CropConfig().margin
+    assert defaults["seed"] == SplitConfig().seed
     assert set(parameters) - set(defaults) == {"workspace"}
 
 
