@@ -66,11 +66,14 @@ datasets: $(READY) ## list the data sets, their layouts, licences and expected c
 forget: $(READY) ## erase examples everywhere: SHA256="<hash> ..." of the original files, OUT=
 	@$(EXPRESSNET) forget
 
+# A process per processor; a test that waits for another program lets the next one work.
+TESTS := $(PYTHON) -m pytest --numprocesses $$(nproc) --dist worksteal
+
 test: $(READY) ## run the fast tests
-	@$(PYTHON) -m pytest
+	@$(TESTS)
 
 test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
-	@$(PYTHON) -m pytest -m slow
+	@$(TESTS) -m slow
 
 drill-data: $(READY) ## attack the readers and the gate: hostile files, failing downloads, planted defects (10 min)
 	@$(PYTHON) -m benchmarks.drill_images

@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 from sklearn import metrics as peer
 
-from benchmarks import made_answers, made_report
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import labelled_predictions, metrics
 from expressnet.report import evaluation_page
+from tests.made import made_answers, made_report
 
 _PEER_RESAMPLES = 20
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import clean_archives, drill_images, hostile_archives, hostile_images, hostile_sources
-from benchmarks.watch import Watch
+from benchmarks import drill_images
 from expressnet.config.ingest import IngestConfig
 from expressnet.imaging import decoders
 from expressnet.sources import places
+from tests.made import clean_archives, hostile_archives, hostile_images, hostile_sources
+from tests.made.watch import Watch
 
 _NUM_MUTANTS = 5000
 _MEASURE = """

@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import object_store
-from benchmarks.faulty_proxy import FaultyProxy
 from expressnet.config.ingest import IngestConfig
 from expressnet.sources.bucket import BucketPlace, client
+from tests.made import object_store
+from tests.made.faulty_proxy import FaultyProxy
 
 BUCKET = "drill"
 NUM_OBJECTS = 1000

@@ -1,7 +1,7 @@
 """Damages image files in many ways and counts what becomes of them: `python -m benchmarks.drill_images`.
 
 Every mutant is decoded twice, in two runs of the worker processes that ingest uses. Then come the files of
-`benchmarks.hostile_images`, each in a process of its own. The exit code is 1 if a figure is not what it must be.
+`tests.made.hostile_images`, each in a process of its own. The exit code is 1 if a figure is not what it must be.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from benchmarks.hostile_images import BOMBS, LARGEST, encode, png
 from expressnet.imaging import codec, orientation
 from expressnet.runtime import storage, workers
+from tests.made.hostile_images import BOMBS, LARGEST, encode, png
 
 PHOTOS = Path(__file__).resolve().parents[2] / "shared" / "data" / "photos"
 _SEED = 3

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import made_models, promotion_kills, promotion_races, registry_server
+from benchmarks import promotion_kills, promotion_races
 from expressnet.registry import mlflow_client, registry, sealed_files
 from expressnet.runtime import console, storage
+from tests.made import made_models, registry_server
 
 NUM_FLIPS = 1000
 RACES = ((4, 200), (16, 50))  # racers, rounds

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import made_crops
 from expressnet.runtime import console, storage
+from tests.made import made_crops
 
 NUM_ANYWHERE = NUM_IN_WRITE = 10
 NUM_KERAS = 10

@@ -10,10 +10,10 @@ import sys
 
 import pandas as pd
 
-from benchmarks.planted_defects import INFO, PLANTED, clean_draw, in_parts
 from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.config.validate import ValidateConfig
 from expressnet.stages import validate
+from tests.made.planted_defects import INFO, PLANTED, clean_draw, in_parts
 
 NUM_DRAWS = 100
 _BATCH_ROWS = 13  # several batches, so that what lies in different ones is found too

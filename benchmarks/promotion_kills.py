@@ -14,12 +14,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks import made_models
 from expressnet.config.promote import PromoteConfig
 from expressnet.registry import champions, mlflow_client, registry, sealed_files
 from expressnet.report import champion_section
 from expressnet.runtime import storage
 from expressnet.stages import promote, register
+from tests.made import made_models
 
 _STEPS = tuple(
     module.__file__ for module in (register, registry, promote, champion_section, champions, sealed_files, storage)

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import made_models
 from expressnet.registry import mlflow_client
 from expressnet.registry.registry import Registry, Version
 from expressnet.runtime import storage
+from tests.made import made_models
 
 MODEL_NAME = "expressnet-race"
 # Children of a process that has imported MLflow, but opened nothing of it: they start at once.

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import shutil
 import subprocess
 import tempfile
 import time
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import websocket
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from tests import tools
+
 _TIMEOUT_S = 30.0
 
 
@@ -116,7 +116,7 @@ def page():
     """Yields a Page of a browser of its own, with an empty profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [
-            CHROMIUM,
+            tools.path_of("chromium"),
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",

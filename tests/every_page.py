@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from benchmarks import made_answers, made_report
-from benchmarks.planted_defects import INFO
 from expressnet.commands import matrix
 from expressnet.evaluation import occlusion
 from expressnet.evaluation.distribution_shift import Shift
@@ -18,6 +16,8 @@ from expressnet.imaging import codec
 from expressnet.report import champion_section, crop_page, html, validation_page
 from expressnet.stages import drift
 from expressnet.web import app
+from tests.made import made_answers, made_report
+from tests.made.planted_defects import INFO
 
 KINDS = ("evaluation", "promotion", "champion alone", "validation", "crop", "gallery", "drift", "matrix", "serve")
 _PNG = codec.encode_png(np.full((96, 192, 3), 128, np.uint8))

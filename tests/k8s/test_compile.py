@@ -8,10 +8,9 @@ from pipelines.__main__ import main
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, strangers_checkout):
     """Where things are compiled to, with tags allowed because no image has been built here."""
     monkeypatch.setenv("ALLOW_TAGS", "1")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

@@ -232,7 +232,9 @@ def test_no_secret_is_part_of_an_overlay(render):
 
 def test_retries_cover_a_pod_that_vanished_and_a_step_that_failed():
     patch = yaml.safe_load((ROOT / "k8s" / "argo" / "workflow-defaults.yaml").read_text())
-    retries = yaml.safe_load(patch["data"]["workflowDefaults"])["spec"]["templateDefaults"]["retryStrategy"]
+    retries = yaml.load(patch["data"]["workflowDefaults"], yaml.CSafeLoader)["spec"]["templateDefaults"][
+        "retryStrategy"
+    ]
     assert retries["retryPolicy"] == "Always"
     assert retries["limit"] == "0"
 

@@ -31,7 +31,7 @@ def compiled(request, tmp_path_factory):
     profile = profiles.read(profile_name)
     path = tmp_path_factory.mktemp("ir") / "pipeline.yaml"
     Compiler().compile(catalog.load(name, profile, lock=LOCK), str(path))
-    pipeline, platform = yaml.safe_load_all(path.read_text())
+    pipeline, platform = yaml.load_all(path.read_text(), yaml.CSafeLoader)
     return profile, pipeline, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
@@ -218,7 +218,7 @@ SPOT = profiles.FOLDER / "gke-t4x4-spot.yaml"
 
 
 def _changed(path, *keys, value):
-    given = yaml.safe_load(SPOT.read_text())
+    given = yaml.load(SPOT.read_text(), yaml.CSafeLoader)
     place = given
     for key in keys[:-1]:
         place = place[key]

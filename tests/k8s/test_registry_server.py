@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tests import tools
+
 pytestmark = pytest.mark.slow
 PASSWORD = "0123456789abcdef"
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -45,8 +47,7 @@ def _environment(container, known):
 @pytest.fixture(scope="module")
 def postgres():
     """The port of a PostgreSQL with the user, the password and the database of the StatefulSet."""
-    if not _BINARIES:
-        pytest.skip("no PostgreSQL: apt-get install postgresql")
+    tools.require("postgresql")
     # Not in pytest's folder, which only root may enter.
     with tempfile.TemporaryDirectory(prefix="expressnet-postgres-") as folder, _running(Path(folder)) as found:
         yield found

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import object_store
 from expressnet.data import manifest
 from expressnet.runtime import storage
 from expressnet.sources import bucket
 from tests import look_alikes
+from tests.made import object_store
 
 pytestmark = pytest.mark.slow
 

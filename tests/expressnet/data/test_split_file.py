@@ -5,7 +5,6 @@ import contextlib
 import numpy as np
 import pytest
 
-from benchmarks import object_store
 from expressnet.artifacts.crops_info import CropsInfo
 from expressnet.artifacts.dataset_info import DatasetInfo
 from expressnet.artifacts.split_info import SplitInfo
@@ -14,6 +13,7 @@ from expressnet.data import manifest, split_file
 from expressnet.runtime import storage
 from expressnet.sources import bucket, mirror
 from expressnet.stages import split
+from tests.made import object_store
 
 
 @pytest.fixture(scope="module")

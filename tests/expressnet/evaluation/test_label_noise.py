@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import made_answers
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import label_noise, labelled_predictions
+from tests.made import made_answers
 
 CLASSES = made_answers.CLASSES
 

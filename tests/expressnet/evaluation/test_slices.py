@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from benchmarks import made_answers
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import slices
+from tests.made import made_answers
 
 SETTINGS = EvaluateConfig(num_resamples=200)
 

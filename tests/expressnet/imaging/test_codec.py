@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from benchmarks import drill_images, hostile_images
+from benchmarks import drill_images
 from expressnet.imaging import codec, decoders, orientation
+from tests.made import hostile_images
 
 # What must be refused in the shared photographs, and the reason that is given.
 REFUSED = {

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from benchmarks import made_models
 from expressnet.config.promote import PromoteConfig
 from expressnet.evaluation.comparison import Comparison, Difference
 from expressnet.registry import promotion_gate
+from tests.made import made_models
 
 CLASSES = ("happy", "sad")
 BETTER = Comparison(

@@ -12,7 +12,6 @@ import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
-from benchmarks import registry_server
 from expressnet.artifacts.evaluation import Evaluation
 from expressnet.commands import reproduce, rollback
 from expressnet.config.promote import PromoteConfig
@@ -20,15 +19,15 @@ from expressnet.inference import bundle
 from expressnet.registry import mlflow_client, registry, sealed_files
 from expressnet.runtime import storage
 from expressnet.stages import promote, register
-from tests import every_page
+from tests import every_page, tools
+from tests.made import registry_server
 
 BACKENDS = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    if registry_server.programs() is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    tools.require("postgresql")
     with registry_server.running(tmp_path_factory.mktemp("server")) as url:
         yield url
 

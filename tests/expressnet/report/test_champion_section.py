@@ -1,9 +1,9 @@
 import pytest
 from markupsafe import Markup
 
-from benchmarks import made_answers, made_report
 from expressnet.report import champion_section
 from tests.every_page import text
+from tests.made import made_answers, made_report
 
 DECISION = {"promoted": False, "reason": "no proof", "model_name": "expressnet-demo", "version": "20260102-11111111"}
 CHAMPION = {"version": "20260101-00000000", "promoted_at": "2026-01-01T08:00:00+00:00"}

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import made_answers, made_report
 from expressnet.evaluation import occlusion
 from expressnet.imaging import codec
 from expressnet.report import evaluation_page
 from tests.every_page import text
+from tests.made import made_answers, made_report
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.payloads import PAYLOADS
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
+    pytest.mark.needs_tool("chromium"),
 ]
 DEMO = Path(__file__).parents[3] / "data" / "demo" / "images"
 CLASSES = ("anger", "happy", "sad")  # of the model

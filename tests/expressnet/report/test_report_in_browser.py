@@ -7,14 +7,14 @@ import re
 import pytest
 from markupsafe import Markup, escape
 
-from benchmarks import made_answers, made_report
 from expressnet.report import html
 from tests import browser
+from tests.made import made_answers, made_report
 from tests.payloads import PAYLOADS, RUN
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
+    pytest.mark.needs_tool("chromium"),
 ]
 
 PAPERS_MM = {"A4": (210, 297), "letter": (216, 279)}

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from kfp import dsl
 
-from benchmarks import made_answers
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import metric_suite
 from expressnet.report import run_view
+from tests.made import made_answers
 
 
 @pytest.fixture(scope="module")

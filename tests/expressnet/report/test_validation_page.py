@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
-from benchmarks.planted_defects import INFO
 from expressnet.report import validation_page
 from expressnet.report.validation_page import Distributions
+from tests.made.planted_defects import INFO
 
 EVIL = "<script>alert(1)</script>"
 

@@ -9,12 +9,10 @@ import time
 
 import pytest
 
-from benchmarks import made_report
 from tests import browser, every_page
+from tests.made import made_report
 
-pytestmark = pytest.mark.skipif(
-    browser.CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"
-)
+pytestmark = pytest.mark.needs_tool("chromium")
 
 WIDTHS = (310, 370, 430, 500, 580, 700, 1200, 1920)
 # What sticks out of the page, unless it lies in a box that scrolls by itself, or out of what it lies in.

@@ -6,10 +6,11 @@ import zlib
 
 import pytest
 
-from benchmarks import clean_archives, drill_archives, hostile_archives
+from benchmarks import drill_archives
 from expressnet.config.ingest import IngestConfig
 from expressnet.runtime import storage
 from expressnet.sources import places
+from tests.made import clean_archives, hostile_archives
 
 ARCHIVES = {title: (data, reason) for title, data, reason in hostile_archives.archives()}
 BOMBS = dict(hostile_archives.bombs())

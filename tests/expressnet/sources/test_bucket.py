@@ -1,9 +1,10 @@
 import pytest
 
-from benchmarks import drill_bucket, object_store
-from benchmarks.faulty_proxy import FaultyProxy
+from benchmarks import drill_bucket
 from expressnet.config.ingest import IngestConfig
 from expressnet.sources import places
+from tests.made import object_store
+from tests.made.faulty_proxy import FaultyProxy
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@ import socket
 
 import pytest
 
-from benchmarks import hostile_sources
-from benchmarks.watch import Watch
 from expressnet.config.ingest import IngestConfig
 from expressnet.sources import places
 from tests.look_alikes import touch
+from tests.made import hostile_sources
+from tests.made.watch import Watch
 
 
 def _fetch(path, spool, **limits):

@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from benchmarks import object_store
 from expressnet.sources import bucket
 from expressnet.sources.mirror import Mirror
+from tests.made import object_store
 
 PATTERN = re.compile(r"\d+\.bin")
 

@@ -280,7 +280,7 @@ def test_the_process_that_detects_imports_no_tensorflow():
     assert "'keras'" not in done.stdout
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.needs_tool("strace")
 def test_cropping_opens_no_connection(portraits, tmp_path):
     script, trace = tmp_path / "crop_once.py", tmp_path / "trace"
     script.write_text(CROP)

@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from benchmarks import made_models
 from expressnet.config import options
 from expressnet.config.decide import RetrainConfig
 from expressnet.config.promote import PromoteConfig
@@ -15,6 +14,7 @@ from expressnet.data import manifest, seen_rows
 from expressnet.registry import registry, sealed_files
 from expressnet.runtime import code_version, storage
 from expressnet.stages import decide, promote, register
+from tests.made import made_models
 
 OPTIONS = {**options.defaults("retrain"), "preset": "tiny", "epochs": 3}
 NUM_IMAGES = 1000

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks import object_store
 from expressnet.config.split import SplitConfig
 from expressnet.config.train import CheckpointConfig, TrainConfig, recipe
 from expressnet.data import manifest
@@ -23,6 +22,7 @@ from expressnet.inference import bundle
 from expressnet.sources import bucket
 from expressnet.stages import train
 from expressnet.training import devices, loop, optimizers
+from tests.made import object_store
 
 _TRAIN = """
 import sys

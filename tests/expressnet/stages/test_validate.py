@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import planted_defects
-from benchmarks.planted_defects import INFO, PLANTED, clean_rows, in_parts
 from expressnet.config.ingest import IngestConfig
 from expressnet.config.validate import ValidateConfig
 from expressnet.data import manifest, shards
 from expressnet.runtime import storage
 from expressnet.stages import ingest, validate
+from tests.made import planted_defects
+from tests.made.planted_defects import INFO, PLANTED, clean_rows, in_parts
 
 EVIL = "<script>alert(1)</script>"
 

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import object_store
 from expressnet.config.train import recipe
 from expressnet.inference import bundle
 from expressnet.model import presets, resnet50
@@ -16,6 +15,7 @@ from expressnet.runtime import storage
 from expressnet.sources import bucket
 from expressnet.stages import train
 from expressnet.training import backbone_weights
+from tests.made import object_store
 
 
 @pytest.fixture(scope="module")

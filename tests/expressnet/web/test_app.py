@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.watch import Watch
 from expressnet.config.predict import ServeConfig
 from expressnet.registry import chosen_model
 from expressnet.web import app
 from tests import browser
+from tests.made.watch import Watch
 
 DEMO = Path(__file__).parents[3] / "data" / "demo" / "images"
 PHOTO = DEMO / "p001_happy.jpg"
@@ -129,7 +129,7 @@ def test_a_port_that_is_taken_is_named(site):
         app.listen(site[0])
 
 
-@pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
+@pytest.mark.needs_tool("chromium")
 def test_in_a_browser_a_photograph_is_answered_and_a_bad_one_told(site, tmp_path):
     address = f"http://127.0.0.1:{site[0]}/"
     evil = tmp_path / "<img src=x onerror=document.title='evil'>.jpg"

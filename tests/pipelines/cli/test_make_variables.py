@@ -1,6 +1,5 @@
 """`make run SEED=7` is `expressnet run train --seed=7`, and no value is ever shell code."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_every_target_of_the_makefile_is_a_command():
                 target = target["train" if "PIPELINE" in word else word]
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="make is missing: apt-get install make")
+@pytest.mark.needs_tool("make")
 def test_make_hands_values_on_untouched(tmp_path):
     """The recipe of `run` with a program that prints its environment in the place of Python."""
     program = tmp_path / "python"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from benchmarks import made_models
 from expressnet.config.promote import PromoteConfig
 from expressnet.registry import champions, registry
 from expressnet.stages import promote, register
 from pipelines.__main__ import main
+from tests.made import made_models
 
 NAME = "expressnet-made"
 

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from benchmarks import object_store
 from expressnet.runtime import code_version
 from expressnet.sources import bucket
 from pipelines import image_lock
 from pipelines.cluster import client, confidential, runs
+from tests.made import object_store
 from tests.pipelines.cluster import stand_in
 
 # The code does not change while the tests run, and reading it is most of what compiling costs.

@@ -6,9 +6,9 @@ import json
 import kfp_server_api as api
 import pytest
 
-from benchmarks import object_store
 from expressnet.sources import bucket
 from pipelines.__main__ import main
+from tests.made import object_store
 from tests.pipelines.cluster import kube_stand_in
 from tests.pipelines.cluster.stand_in import task
 

@@ -42,7 +42,7 @@ def test_what_is_uploaded_is_the_ir_with_its_platform_under_its_digest(endpoint)
     assert main([*SUBMIT, "--profile", "gke-l4x4"]) == 0
     ((version, text),) = endpoint.packages.items()
     assert storage.bytes_sha256(text.encode()).startswith(version)
-    pipeline, platform = yaml.safe_load_all(text)
+    pipeline, platform = yaml.load_all(text, yaml.CSafeLoader)
     assert pipeline["pipelineInfo"]["name"] == "expressnet-train"
     assert platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train"]["nodeSelector"]
 
@@ -58,7 +58,7 @@ def test_the_same_code_is_the_same_version_and_another_profile_or_preset_is_anot
 
 def _pod_labels(text):
     """Returns our labels of every pod of a compiled pipeline, by the stage."""
-    _, platform = yaml.safe_load_all(text)
+    _, platform = yaml.load_all(text, yaml.CSafeLoader)
     pods = [
         one["podMetadata"]["labels"]
         for one in platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
@@ -92,7 +92,7 @@ def test_what_is_no_label_of_kubernetes_is_refused_with_its_value(value):
 
 def test_without_cache_every_step_runs(endpoint):
     assert main([*SUBMIT, "--no-cache"]) == 0
-    pipeline = next(yaml.safe_load_all(_only(endpoint.packages)))
+    pipeline = next(yaml.load_all(_only(endpoint.packages), yaml.CSafeLoader))
     tasks = [
         task for graph in pipeline["components"].values() for task in graph.get("dag", {}).get("tasks", {}).values()
     ]

@@ -33,7 +33,7 @@ def spec(request, tmp_path_factory):
         return package.make(name, profiles.read(place), {}, allow_tags=True).spec
     path = tmp_path_factory.mktemp("ir") / "graph.yaml"
     Compiler().compile(catalog.load(name), str(path))
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def test_no_task_takes_an_artifact_of_one_that_always_runs_but_for_those_that_always_run_too(spec):

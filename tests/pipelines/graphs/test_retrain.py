@@ -24,7 +24,7 @@ TRAINING = {"validate", "crop", "drift", "split", "train", "evaluate", "register
 def ir(tmp_path_factory):
     path = tmp_path_factory.mktemp("ir") / "retrain.yaml"
     Compiler().compile(catalog.load("retrain"), str(path))
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ DIGESTS = {
 def ir(tmp_path_factory):
     path = tmp_path_factory.mktemp("ir") / "train.yaml"
     Compiler().compile(catalog.load("train"), str(path))
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 @pytest.fixture(scope="module")

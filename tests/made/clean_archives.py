@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import hostile_archives
+from tests.made import hostile_archives
 
 
 def write(folder: Path) -> Path:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import made_answers
 from expressnet.config.evaluate import EvaluateConfig
 from expressnet.evaluation import json_values, metric_suite, occlusion
 from expressnet.report import evaluation_page
+from tests.made import made_answers
 
 PROVENANCE = {
     **dict.fromkeys(("dataset_digest", "crops_digest", "split_digest", "config_digest", "code_digest"), "0" * 64),
