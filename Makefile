@@ -76,10 +76,7 @@ test-slow: $(READY) ## run the tests that train for minutes or kill whole runs
 	@$(TESTS) -m slow
 
 drill-data: $(READY) ## attack the readers and the gate: hostile files, failing downloads, planted defects (10 min)
-	@$(PYTHON) -m benchmarks.drill_images
-	@$(PYTHON) -m benchmarks.drill_archives
-	@$(PYTHON) -m benchmarks.drill_bucket
-	@$(PYTHON) -m benchmarks.drill_validation
+	@$(PYTHON) -m benchmarks drill_images drill_archives drill_bucket drill_validation
 
 drill-labels: $(READY) ## plant wrong labels among real FER-2013 rows and look for them, by MODEL_DIR= if given (5 min)
 	@$(PYTHON) -m benchmarks.drill_labels $(if $(MODEL_DIR),--model "$(MODEL_DIR)")
@@ -101,15 +98,13 @@ bench-eval: $(READY) ## time intervals and report against scikit-learn in a loop
 
 bench-train: $(READY) ## time input, layers and network against their peers, oneDNN on and off (installs grain; 30 min)
 	@.tools/bin/uv sync --quiet --frozen --inexact --extra $(EXTRA) --group dev --group bench
-	@$(PYTHON) -m benchmarks.bench_input
-	@$(PYTHON) -m benchmarks.bench_train
+	@$(PYTHON) -m benchmarks bench_input bench_train
 
 bench-predict: $(READY) ## time predictions against the package fer on the same photographs (10 min, 4 GB)
 	@$(PYTHON) -m benchmarks.bench_predict
 
 bench-data: $(READY) ## split and check ten million rows and measure time and memory (needs 6 GB of disk, 25 min)
-	@$(PYTHON) -m benchmarks.bench_split
-	@$(PYTHON) -m benchmarks.bench_validation
+	@$(PYTHON) -m benchmarks bench_split bench_validation
 
 check: $(READY) ## lint, types, import contracts
 	@.venv/bin/ruff check .

@@ -1,20 +1,15 @@
 """A clean environment, the stand-in endpoint that it names, and an object store."""
 
 import contextlib
-import functools
 import os
 
 import pytest
 
-from expressnet.runtime import code_version
 from expressnet.sources import bucket
 from pipelines import image_lock
 from pipelines.cluster import client, confidential, runs
 from tests.made import object_store
 from tests.pipelines.cluster import stand_in
-
-# The code does not change while the tests run, and reading it is most of what compiling costs.
-DIGEST = functools.cache(code_version.digest)
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +21,6 @@ def environment(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPRESSNET_PROFILE", "cpu")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(image_lock, "LOCK", tmp_path / "images.lock.json")
-    monkeypatch.setattr(code_version, "digest", DIGEST)
     monkeypatch.setattr(client, "WAITS_S", (0.001, 0.001, 0.001))
     monkeypatch.setattr(runs, "POLL_S", 0.001)
     monkeypatch.setattr(confidential, "_remembered", set())
