@@ -1,8 +1,7 @@
 """Jinja2 templates: files beside the code that fills them; what they are given is escaped.
 
-A template is no part of what a stage computes, and the digest of a stage's code follows .py files only (see
-expressnet.runtime.code_version). So a change of a template runs no stage again, and a reused stage keeps the page that
-it wrote once, with the look of that day.
+A template belongs to the code of the modules that name it (see expressnet.runtime.code_version), so a stage whose page
+looks different now runs again.
 """
 
 from __future__ import annotations
