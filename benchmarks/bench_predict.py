@@ -41,6 +41,7 @@ import json, sys
 
 if __name__ == "__main__":
 
+    from expressnet.config.predict import PredictConfig
     from expressnet.stages import predict
 
     report = predict.run(sys.argv[1], sys.argv[2], PredictConfig(version=sys.argv[3]))

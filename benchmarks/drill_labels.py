@@ -93,7 +93,7 @@ def _of_model(folder: Path, pictures: list[np.ndarray], classes: list[str]) -> n
     from expressnet.inference import bundle
 
     model = bundle.Bundle(folder)
-    size_px = model.preprocess["size_px"]
+    size_px = model.preprocess.size_px
     crops = [alignment.whole(np.repeat(one[..., None], 3, axis=2), size_px) for one in pictures]
     probabilities = model.predict(np.array(crops)).probabilities
     return probabilities[:, [model.classes.index(name) for name in classes]]

@@ -19,7 +19,7 @@ def crop(
     faces: dsl.Output[dsl.Dataset],
     crop_report: dsl.Output[dsl.HTML],
 ) -> NamedTuple("Outputs", [("crops", str), ("crops_digest", str)]):
-    """Cuts one face out of every photograph."""
+    """Crops one face out of every photograph."""
     import shutil
 
     from expressnet.config.base import chosen
@@ -27,7 +27,7 @@ def crop(
     from expressnet.runtime import journal, storage
     from expressnet.runtime import workspace as folders
 
-    with journal.stage("crop", "Cutting out faces with BlazeFace") as entry:
+    with journal.stage("crop", "Cropping faces with BlazeFace") as entry:
         from expressnet.model import presets
         from expressnet.stages import crop
 

@@ -20,7 +20,7 @@ def cut(
     from expressnet.runtime import journal
     from expressnet.runtime import workspace as folders
 
-    with journal.stage("cut", f"Cutting out faces, part {part} of 0 to {num_parts - 1}", part=part) as entry:
+    with journal.stage("cut", f"Cropping faces, part {part} of 0 to {num_parts - 1}", part=part) as entry:
         from expressnet.model import presets
         from expressnet.stages import cut
 

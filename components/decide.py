@@ -19,7 +19,7 @@ def decide(
     initial_weights: dsl.OutputPath(str),
     initial_sha256: dsl.OutputPath(str),
 ) -> bool:
-    """Says whether data, code or settings are a reason to retrain the champion."""
+    """Decides whether data, code or settings are a reason to retrain the champion."""
     from expressnet.config.base import chosen
     from expressnet.config.decide import RetrainConfig
     from expressnet.runtime import journal

@@ -13,7 +13,7 @@ def drift(
     shift: dsl.Output[dsl.Artifact],
     drift_report: dsl.Output[dsl.HTML],
 ):
-    """Says whether new photographs are of another kind than the champion's."""
+    """Returns whether new photographs are of another kind than the champion's."""
     import shutil
 
     from expressnet.config.base import chosen

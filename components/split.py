@@ -17,7 +17,7 @@ def split(
     workspace: str,
     splits: dsl.Output[dsl.Dataset],
 ) -> NamedTuple("Outputs", [("split_digest", str)]):
-    """Says who is trained on, selected on and tested on."""
+    """Chooses who is trained on, selected on and tested on."""
     from expressnet.config.base import chosen
     from expressnet.config.split import SplitConfig
     from expressnet.runtime import journal

@@ -54,7 +54,7 @@ def resolve(image: str, lock: dict, *, allow_tags: bool) -> str:
 
 
 def why_stale(lock: dict, root: Path = ROOT) -> str:
-    """Says how the locked images differ from this checkout, "" if they don't.
+    """Returns how the locked images differ from this checkout, "" if they don't.
 
     The digests of the code are computed from the checkout, so an image with other code would spoil the cache.
     """

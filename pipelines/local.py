@@ -67,7 +67,7 @@ def _prepared(out_dir: Path) -> Path:
 
 
 def choose_threads() -> None:
-    """Says how TensorFlow shares two processors, unless the environment does; only before it starts."""
+    """Sets how TensorFlow shares two processors, unless the environment does; only before it starts."""
     if os.cpu_count() == 2:
         # The network's three branches side by side, a thread each: a training step of `small` takes 3.6 to 3.9 ms an
         # image, against 3.7 to 5.4 with TensorFlow's own choice of two threads within and two across operations.
@@ -147,6 +147,6 @@ def _tell(run_dir: Path, terminal: Console) -> None:
     sys.stdout.flush()
     if found["state"] != "SUCCEEDED" or found["failed_stage"]:
         raise RunError(
-            f"The run failed in the stage {found['failed_stage'] or '?'}. Once the cause is mended, the same command "
+            f"The run failed in the stage {found['failed_stage'] or '?'}. Once the cause is fixed, the same command "
             "goes on from there."
         )

@@ -73,7 +73,7 @@ class Stored(Facts):
         found = storage.read_json(path)
         if not isinstance(found, dict):
             raise ValueError(f"{path} must hold names and values; got a {type(found).__name__}. Is it another file?")
-        version = found.get(VERSION_KEY, 0)
+        version = found.pop(VERSION_KEY, 0)
         if not isinstance(version, int) or version > cls.VERSION:
             raise ValueError(
                 f"{path} must be of version {cls.VERSION} or older; got {version!r}. It was written by a newer "

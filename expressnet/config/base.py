@@ -109,7 +109,7 @@ def bounds(field: FieldInfo) -> dict[str, float]:
 
 
 def requirement(field: FieldInfo) -> str:
-    """Says what a field takes, as `in [0, 1)`, `one of honest, paper` or `a whole number`."""
+    """Returns what a field takes, as `in [0, 1)`, `one of honest, paper` or `a whole number`."""
     if found := choices(field):
         return f"one of {', '.join(found)}"
     low, high = (next((s for s in pair if s in bounds(field)), "") for pair in (("ge", "gt"), ("le", "lt")))

@@ -163,7 +163,7 @@ def _groups(keys: list[str], bytes_each: float) -> dict[str, list[str]]:
 
 
 def _is_whole(folder: Path, name: str, keys: list[str]) -> bool:
-    """Says whether an interrupted call left this shard, and nothing has damaged it since."""
+    """Returns whether an interrupted call left this shard, and nothing has damaged it since."""
     if not (folder / name).exists():
         return False
     try:

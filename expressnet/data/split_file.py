@@ -97,7 +97,7 @@ def read(path: Path, name: str) -> SplitFile:
         ValueError: it is no split, or a hash, a part or the order is wrong; the message names the line.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"SPLIT_FILE={name} is no file. Is it the {FILE_NAME} that a split wrote?")
+        raise FileNotFoundError(f"SPLIT_FILE={name} is not a file. Is it the {FILE_NAME} that a split wrote?")
     header, num_lines = _read_header(path, name)
     keys, parts, last, line = [], [], b"", num_lines + 1
     for batch in _read_rows(path, name, num_lines):
@@ -121,7 +121,7 @@ def _read_header(path: Path, name: str) -> tuple[dict[str, str], int]:
     missing = [key for key in HEADER_KEYS if key not in header]
     if comments[:1] != [_TITLE] or missing or columns != _COLUMNS or not header["seed"].isdecimal():
         raise ValueError(
-            f"{name} is no exported split: it needs the line {_TITLE!r}, comments that say {', '.join(HEADER_KEYS)} "
+            f"{name} is not an exported split: it needs the line {_TITLE!r}, comments that say {', '.join(HEADER_KEYS)} "
             f"(the seed a number), and the columns {_COLUMNS!r}; it begins with {lines[:1]}, says {header} and has "
             f"{columns!r}."
         )

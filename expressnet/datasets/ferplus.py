@@ -66,7 +66,7 @@ def scan(tree: Tree, config: IngestConfig) -> Source:
 
 
 def _hint(tree: Tree) -> str:
-    """Says what it probably is: a set that is sold under this name is RAF-DB."""
+    """Returns what it probably is: a set that is sold under this name is RAF-DB."""
     names = {file.path.rsplit("/", 1)[-1] for file in tree.files}
     if any(name.endswith("_aligned.jpg") for name in names) or {"train_labels.csv", "test_labels.csv"} <= names:
         return "These are the file names of RAF-DB, which circulates under this name; use DATASET=rafdb."

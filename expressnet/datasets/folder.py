@@ -61,7 +61,7 @@ def _label(path: str, folders: list[str], tree: Tree, about: About) -> str:
     if label is None:
         culprit = "/".join(path.split("/")[: -len(folders)])  # with the split that it is in
         raise ValueError(
-            f"Folder '{culprit}' in {tree.uri} is no expression class. Known classes: {labels.describe_known()}. "
+            f"Folder '{culprit}' in {tree.uri} is not an expression class. Known classes: {labels.describe_known()}. "
             "Rename the folder, or does DATA_URI point one level too high or too low?"
         )
     if len(folders) > 1:

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says, and the one number that mends most of it."""
+"""Whether a probability means what it says, and the one number that corrects most of it."""
 
 from __future__ import annotations
 

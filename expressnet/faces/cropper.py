@@ -42,7 +42,7 @@ class Cropper:
         return self._detectors[name]
 
     def found_by(self, rgb: np.ndarray) -> dict[str, bool]:
-        """Says which of BlazeFace's models find a face in the whole image, by the columns FOUND_BY."""
+        """Returns which of BlazeFace's models find a face in the whole image, by the columns FOUND_BY."""
         return {column: bool(self._model(name).detect(rgb)) for name, column in FOUND_BY.items()}
 
     def cut(self, rgb: np.ndarray, given_box_xyxy: tuple[int, ...] = ()) -> Cut:

@@ -19,7 +19,7 @@ _SAME_FACE = 0.3  # intersection over union
 
 
 def needed(faces: list[Face], image_hw: tuple[int, int]) -> bool:
-    """Says whether a second look may find more: the image is large, and no face fills an eighth of its width."""
+    """Returns whether a second look may find more: the image is large, and no face fills an eighth of its width."""
     largest = max((face.box_xyxy[2] - face.box_xyxy[0] for face in faces), default=0.0)
     return min(image_hw) >= _MIN_SIDE_PX and largest < max(image_hw) / 8
 
@@ -56,7 +56,7 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _is_whole(face: Face, tile_hw: tuple[int, int]) -> bool:
-    """Says whether a face does not touch the edge of its tile; another tile shows it whole then."""
+    """Returns whether a face does not touch the edge of its tile; another tile shows it whole then."""
     left, top, right, bottom = face.box_xyxy
     return left > 0 and top > 0 and right < tile_hw[1] and bottom < tile_hw[0]
 

@@ -28,9 +28,9 @@ class Facts(NamedTuple):
     """What an image is.
 
     Attributes:
-        format: a name of Pillow's, "" if it is no image.
-        width: pixels, upright; 0 if it is no image.
-        height: pixels, upright; 0 if it is no image.
+        format: a name of Pillow's, "" if it is not an image.
+        width: pixels, upright; 0 if it is not an image.
+        height: pixels, upright; 0 if it is not an image.
         problem: why it can't be used, one of PROBLEMS (or of workers.REASONS); "" if it can.
         orientation: of the stored pixels, 1 to 8, see expressnet.imaging.orientation.
     """
@@ -56,12 +56,12 @@ def examine(data: bytes) -> tuple[Facts, np.ndarray | None]:
 
 
 def refused(problem: str) -> Facts:
-    """Returns the facts of what is no image, with the reason."""
+    """Returns the facts of what is not an image, with the reason."""
     return Facts("", 0, 0, problem)
 
 
 def inspect(data: bytes) -> Facts:
-    """Says what an image is."""
+    """Returns what an image is."""
     return examine(data)[0]
 
 

@@ -117,7 +117,7 @@ def decode(data: bytes) -> tuple[str, int, np.ndarray]:
 
 
 def is_plain(data: bytes) -> bool:
-    """Says whether OpenCV gives the pixels that `decode` gives, which has taken these bytes before.
+    """Returns whether OpenCV gives the pixels that `decode` gives, which has taken these bytes before.
 
     So it is with gray and RGB of 8 bits, stored upright, in a JPEG or in a PNG without colours of its own.
     """

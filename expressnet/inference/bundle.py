@@ -90,7 +90,7 @@ class Bundle:
         folder = Path(folder)
         missing = [name for name in (MODEL_FILE, Preprocess.FILE, CLASSES_FILE) if not (folder / name).exists()]
         if missing:
-            raise FileNotFoundError(f"{folder} is no model folder: {', '.join(missing)} missing.")
+            raise FileNotFoundError(f"{folder} is not a model folder: {', '.join(missing)} missing.")
         self.model = keras.models.load_model(folder / MODEL_FILE)
         self.classes = read_classes(folder)
         self.preprocess = Preprocess.read(folder)

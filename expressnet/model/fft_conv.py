@@ -19,7 +19,7 @@ MAX_DFT_SIZE = 160
 
 
 def takes_spectra(conv_backend: str, kernel_size: int) -> bool:
-    """Says whether a kernel of this side goes through the frequency domain."""
+    """Returns whether a kernel of this side goes through the frequency domain."""
     return conv_backend in ("fft", "dft") or (conv_backend == "auto" and kernel_size >= MIN_FFT_KERNEL)
 
 

@@ -32,7 +32,7 @@ class Mirror(Protocol):
         """Returns what it was told last: number and SHA-256 of an entry, `3:ab12...`; "" if nothing ever."""
 
     def follow(self, pointer: _Record, anchor: str) -> None:
-        """Says what the pointer says."""
+        """Returns what the pointer says."""
 
 
 class Champions:
@@ -112,7 +112,7 @@ class Champions:
         return found
 
     def problems(self) -> list[str]:
-        """Says what of the history was changed since it was written, in words; nothing if nothing was.
+        """Returns what of the history was changed since it was written, in words; nothing if nothing was.
 
         Found are changed, swapped, missing and inserted entries, and a shortened history. Not found are an entry that
         somebody added at the end by the rules, and a history that was written anew together with pointer and mirror:
@@ -160,7 +160,7 @@ class Champions:
 
 
 def _problems(entries: list[_Record], pointer: _Record | None) -> list[str]:
-    """Says what does not fit together in a history and its pointer."""
+    """Returns what does not fit together in a history and its pointer."""
     found, previous = [], _NOTHING_BEFORE
     for number, entry in enumerate(entries, start=1):
         if entry.get("number") != number:

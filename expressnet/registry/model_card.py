@@ -36,7 +36,7 @@ class Section(NamedTuple):
 
 
 def missing(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[str]:
-    """Says which facts a complete card lacks."""
+    """Returns which facts a complete card lacks."""
     wanted = {
         **{name.replace("_", " "): provenance.get(name) for name in (*DIGESTS, "dataset", "licence", "protocol")},
         "backbone weights": provenance.get("backbone_weights"),

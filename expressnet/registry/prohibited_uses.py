@@ -67,7 +67,7 @@ _EXCEPTED = {"eu": _MEDICAL_OR_SAFETY, "none": ()}
 
 
 def objection(intended_use: str, jurisdiction: str) -> str:
-    """Says why a use may not be promoted for, "" if nothing speaks against it.
+    """Returns why a use may not be promoted for, "" if nothing speaks against it.
 
     Args:
         intended_use: in the promoter's words.
@@ -90,7 +90,7 @@ def objection(intended_use: str, jurisdiction: str) -> str:
 
 
 def remark(intended_use: str, jurisdiction: str) -> str:
-    """Says what a use passed on, where it passed on an exception, "" otherwise."""
+    """Returns what a use passed on, where it passed on an exception, "" otherwise."""
     excepted = _found(_EXCEPTED[jurisdiction], intended_use)
     if not excepted or not _found(_PROHIBITED[jurisdiction], intended_use):
         return ""

@@ -10,7 +10,7 @@ from expressnet.registry import prohibited_uses
 
 
 def objection(lacking: Sequence[str], real_faces: bool, promote_with: str, config: PromoteConfig) -> str:
-    """Says what forbids a promotion whatever the figures are, "" if nothing does.
+    """Returns what forbids a promotion whatever the figures are, "" if nothing does.
 
     Args:
         lacking: facts that the model card lacks.
@@ -26,7 +26,7 @@ def objection(lacking: Sequence[str], real_faces: bool, promote_with: str, confi
 
 
 def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> tuple[bool, str]:
-    """Says whether the challenger is promoted, and why.
+    """Returns whether the challenger is promoted, and why.
 
     It must gain macro-F1 beyond the margin with the interval's whole length, and neither a class nor the calibration
     may have become worse beyond its limit with the interval's whole length.
@@ -61,7 +61,7 @@ def decide(found: Comparison, classes: Sequence[str], config: PromoteConfig) -> 
 
 
 def _needed(found: Comparison, config: PromoteConfig) -> str:
-    """Says what a promotion would take: the smallest gain that is seen, and how many images this one would need."""
+    """Returns what a promotion would take: the smallest gain that is seen, and how many images this one would need."""
     needed = (
         f"its lower end must exceed {config.min_gain:+.3f}; this test set shows gains from about "
         f"{config.min_gain + found.visible_gain:.3f} on, smaller ones need more images"

@@ -44,7 +44,7 @@ def fill(page: str, told: Markup) -> str:
 def tell(
     own: Evaluated, champion: dict[str, Any] | None, theirs: Evaluated | str, decision: dict[str, Any], looked_at: str
 ) -> Markup:
-    """Says how a model stands against the champion, as HTML.
+    """Returns how a model stands against the champion, as HTML.
 
     Args:
         own: of the model.

@@ -77,7 +77,7 @@ def _rates(rows: pd.DataFrame, column: str) -> list[tuple[str, int, float, float
 
 
 def _refusal(dataset: dict[str, Any]) -> str:
-    """Says why no crops are shown although somebody asked, "" if they may be."""
+    """Returns why no crops are shown although somebody asked, "" if they may be."""
     if dataset["pictures_allowed"]:
         return ""
     refusal = f"No pictures: the licence of {dataset['dataset']} does not allow them here ({dataset['licence']})."

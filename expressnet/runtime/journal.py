@@ -67,7 +67,7 @@ def explain(error: BaseException) -> str:
             return f"The disk is full ({where}). Free some space or set OUT= to another disk."
         if isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES):
             return (
-                f"No permission for {cause.filename} ({cause.strerror}). Mend the permissions, or set OUT= to a folder "
+                f"No permission for {cause.filename} ({cause.strerror}). Fix the permissions, or set OUT= to a folder "
                 "that can be written if it is the output."
             )
         if "disk is full" in str(cause) or "No space left on device" in str(cause):

@@ -81,8 +81,8 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is no valid JSON ({error}); was it edited or cut off?") from error
+    except ValueError as error:  # no JSON, or no text at all
+        raise ValueError(f"{path} is not valid JSON ({error}); was it edited or cut off?") from error
 
 
 @contextlib.contextmanager

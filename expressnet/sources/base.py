@@ -73,7 +73,7 @@ class Tree:
 
 
 def is_system_name(path: str) -> bool:
-    """Says whether a path names the operating system's own (hidden, __MACOSX, Thumbs.db) and no part of the data."""
+    """Returns whether a path names the operating system's own (hidden, __MACOSX, Thumbs.db) and no part of the data."""
     return any(part.startswith(".") or part in _SYSTEM_NAMES for part in path.split("/"))
 
 

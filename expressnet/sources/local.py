@@ -23,7 +23,7 @@ class LocalPlace:
         """Lists the files.
 
         Raises:
-            ValueError: a link leads out of the folder, something is no regular file, or there are too many.
+            ValueError: a link leads out of the folder, something is not a regular file, or there are too many.
         """
         if self._path.is_file():
             size = self._path.stat().st_size
@@ -63,7 +63,7 @@ class LocalPlace:
             is_file = target.is_file()
         if not is_file:
             raise ValueError(
-                f"{path} in {self.uri} is no regular file (a device, a socket, or a link to nothing or a folder)."
+                f"{path} in {self.uri} is not a regular file (a device, a socket, or a link to nothing or a folder)."
             )
 
 

@@ -68,7 +68,7 @@ def _header(stream: BinaryIO, source: str) -> tarfile.TarInfo | None:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
-        raise ValueError(f"{source} is no tar file, or a damaged one ({error}). Copy it again.") from error
+        raise ValueError(f"{source} is not a tar file, or is damaged ({error}). Copy it again.") from error
     if header.size < 0:
         raise ValueError(f"{source} holds {header.name[:120]!r} with the size {header.size}. It was not unpacked.")
     return header

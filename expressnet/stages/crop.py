@@ -1,4 +1,4 @@
-"""Cuts one face out of every photograph, once, so that training never detects anything."""
+"""Crops one face out of every photograph, once, so that training never detects anything."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig) -> Cropped:
     folder = CropFolder.of(dataset_dir, store_dir, config)
     with storage.lock(folder.path.with_name(folder.path.name + ".lock"), wait=True):
         if folder.is_done():
-            console.say("cut before; the crops are used again")
+            console.say("cropped before; the crops are used again")
             shutil.rmtree(folder.partial, ignore_errors=True)  # of a part whose attempt was given up, and came late
         else:
             # What others have cut stays if this fails: the next attempt goes on from it.

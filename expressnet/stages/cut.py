@@ -55,5 +55,5 @@ def run(dataset_dir: str, store_dir: str | Path, config: CropConfig, which: CutC
             if not folder.is_done():
                 raise
     if folder.is_done():
-        console.say("cut before; the crops are there")
+        console.say("cropped before; the crops are there")
     return CutPart(crops=folder.path.name, part=which.part, num_parts=which.num_parts, num_photos=num_photos)

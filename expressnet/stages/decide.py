@@ -164,7 +164,7 @@ def _verdict(
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Says which settings differ, each as `stage name before -> now`."""
+    """Returns which settings differ, each as `stage name before -> now`."""
     told = []
     for stage, settings in now.items():
         known = before.get(stage, {})

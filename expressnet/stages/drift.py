@@ -78,7 +78,8 @@ class Drift(Facts):
     def plain(self) -> dict[str, Plain]:
         """Returns what a run view can show: every index under its own name."""
         facts = self.as_dict()
-        return {**facts, **{f"psi_{name}": value for name, value in facts.pop("psi").items()}}
+        psi = facts.pop("psi")
+        return {**facts, **{f"psi_{name}": value for name, value in psi.items()}}
 
 
 def run(faces_dir: str, out_dir: str, workspace: str, champion: str, config: DriftConfig) -> Drift:

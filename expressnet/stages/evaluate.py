@@ -47,7 +47,8 @@ class Evaluated(Facts):
     def plain(self) -> dict[str, Plain]:
         """Returns what a run view can show: every figure under its own name."""
         facts = self.as_dict()
-        return {**facts, **facts.pop("figures")}
+        figures = facts.pop("figures")
+        return {**facts, **figures}
 
 
 def run(

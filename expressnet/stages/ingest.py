@@ -62,7 +62,7 @@ def run(data_uri: str, store_dir: str | Path, config: IngestConfig) -> Ingested:
         The report.
 
     Raises:
-        ValueError, FileNotFoundError: the source is no copy of the data set; the message says why.
+        ValueError, FileNotFoundError: the source is not a copy of the data set; the message says why.
         ConnectionError: the bucket did not answer in time.
     """
     store = Path(store_dir)

@@ -70,7 +70,7 @@ def _local(uri: str, sha256: str, scratch: Path) -> Path:
         return fetch(uri, scratch / "backbone" / f"{sha256[:64] or 'unknown'}.h5", max_bytes=MAX_BYTES)
     path = Path(uri).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"BACKBONE_WEIGHTS={uri} is no file.")
+        raise FileNotFoundError(f"BACKBONE_WEIGHTS={uri} is not a file.")
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"{uri} has {path.stat().st_size:,} bytes; a ResNet-50 has 94 million.")
     return path
@@ -89,7 +89,7 @@ def _read(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, Array
             arrays = {key: _finite(path, key, datasets[key][()].astype(np.float32)) for key in shapes}
     except (OSError, KeyError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"{path} is no file of weights that we read ({error}). Known are the VGGFace2 ResNet-50 without top "
+            f"{path} is not a file of weights that can be read ({error}). Known are the VGGFace2 ResNet-50 without top "
             "(rcmalli_vggface_tf_notop_resnet50.h5) and the ResNet-50 without top of keras.applications."
         ) from error
     if is_imagenet:
@@ -105,7 +105,7 @@ def _datasets(root: h5py.Group) -> dict[str, h5py.Dataset]:
         for name in _names(group, "weight_names"):
             dataset = group[_hard(group, name)]
             if not isinstance(dataset, h5py.Dataset):
-                raise TypeError(f"{layer}/{name} is no array")
+                raise TypeError(f"{layer}/{name} is not an array")
             if dataset.is_virtual or dataset.external:
                 raise TypeError(f"{layer}/{name} lies in another file")
             if dataset.dtype.kind != "f":

@@ -137,7 +137,7 @@ class Checkpoints:
             training = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_ENTRY])
             arrays = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
-            raise ValueError(f"{path} is no checkpoint of this program ({error}). Nothing was changed.") from error
+            raise ValueError(f"{path} is not a checkpoint of this program ({error}). Nothing was changed.") from error
         if training["key"] != self._key:
             raise ValueError(
                 f"{path} belongs to another training (data, split, settings or code differ: {training['key'][:8]}, not "

@@ -34,7 +34,7 @@ def load_into(model: keras.Model, path: str | Path, sha256: str) -> str:
     try:
         arrays = [array for _, array in sorted(load(data).items())]
     except SafetensorError as error:
-        raise ValueError(f"{path} is no weights.safetensors of a model ({error}).") from error
+        raise ValueError(f"{path} is not the weights.safetensors of a model ({error}).") from error
     wanted, given = [tuple(weight.shape) for weight in model.weights], [array.shape for array in arrays]
     if wanted != given:
         differing = next((pair for pair in zip(wanted, given, strict=False) if pair[0] != pair[1]), "their number")

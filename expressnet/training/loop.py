@@ -194,7 +194,7 @@ class _Training:
         ids = [self._data.train_ids[place] for place in places]
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
         raise FloatingPointError(
-            f"The loss or a weight is no finite number after step {self.state.step:,} of epoch {self.state.epoch + 1}. "
+            f"The loss or a weight is not finite after step {self.state.step:,} of epoch {self.state.epoch + 1}. "
             f"Its batch: {', '.join(ids[:_NAMED])}{more}. The last good checkpoint stays in "
             f"{self._checkpoints.folder}. Try a lower learning rate, or PRECISION=float32."
         )
@@ -245,7 +245,7 @@ class _Training:
         return metrics.headline(self._data.selection_labels, probabilities), usage
 
     def _is_exhausted(self) -> bool:
-        """Says whether the selection loss has not fallen for `patience` epochs."""
+        """Returns whether the selection loss has not fallen for `patience` epochs."""
         losses = [row["loss"] for row in self.state.history]
         patience = self._config.patience
         return bool(patience) and len(losses) - 1 - int(np.argmin(losses or [0])) >= patience

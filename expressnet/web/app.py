@@ -157,7 +157,7 @@ async def _body(request: Request, max_bytes: int) -> bytes:
     """Reads a photograph into memory.
 
     Raises:
-        Refused: another site sends it, it is no image, or it is too large.
+        Refused: another site sends it, it is not an image, or it is too large.
     """
     origin = request.headers.get("origin")
     if origin is not None and origin != f"http://{request.headers['host']}":

@@ -1,4 +1,4 @@
-"""`doctor`: what of the cluster is ready, and how to mend the rest; a line for each."""
+"""`doctor`: what of the cluster is ready, and how to repair the rest; a line for each."""
 
 from __future__ import annotations
 

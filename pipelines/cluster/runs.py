@@ -107,7 +107,7 @@ def _minutes(details: list[kfp_server_api.V2beta1PipelineTaskDetail]) -> str:
 
 
 def succeeded(run: kfp_server_api.V2beta1Run) -> bool:
-    """Says whether a run that is over did all it should: an exit handler's success hides no failed step."""
+    """Returns whether a run that is over did all it should: an exit handler's success hides no failed step."""
     return run.state == "SUCCEEDED" and not any(state == "failed" for state, _ in steps(run).values())
 
 
@@ -138,7 +138,7 @@ def _is_over(state: str) -> bool:
 
 
 def why(run: kfp_server_api.V2beta1Run) -> str:
-    """Says which steps failed, and the endpoint's message."""
+    """Returns which steps failed, and the endpoint's message."""
     failed = [name for name, (state, _) in steps(run).items() if state == "failed"]
     message = confidential.redact((run.error.message if run.error else "") or "")
     which = f"step {', '.join(failed)}; `make logs RUN={run.run_id} STEP={failed[0]}`" if failed else "no step failed"

@@ -73,7 +73,7 @@ def _file(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text()) or {}
     except yaml.YAMLError as error:
-        raise ClusterError(f"{path} is no YAML: {error}") from error
+        raise ClusterError(f"{path} is not YAML: {error}") from error
     _require(isinstance(found, dict), str(path), "a mapping of keys to values", found)
     names = {field.name for field in dataclasses.fields(Settings)}
     unknown = sorted(set(map(str, found)) - names)

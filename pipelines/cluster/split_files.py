@@ -66,7 +66,7 @@ def upload(given: str, uri: str) -> bool:
 
 
 def notes(given: str, found: dict[str, str]) -> list[str]:
-    """Says what a submission does with the file that nobody could see otherwise.
+    """Returns what a submission does with the file that nobody could see otherwise.
 
     Args:
         given: as the user said it.

@@ -75,13 +75,13 @@ def require_ready(parameters: dict[str, Any], stale: str) -> None:
 
 
 def _licence_accepted(parameters: dict[str, Any]) -> bool:
-    """Says whether ingest would take the data; it would refuse only after a node was there for it."""
+    """Returns whether ingest would take the data; it would refuse only after a node was there for it."""
     name = parameters.get("dataset", "")
     return not name or not datasets.find(name).ABOUT.needs_acceptance or bool(parameters.get("licence_accepted"))
 
 
 def allows_tags() -> bool:
-    """Says whether ALLOW_TAGS=1 is set."""
+    """Returns whether ALLOW_TAGS=1 is set."""
     return os.environ.get("ALLOW_TAGS", "") == "1"
 
 

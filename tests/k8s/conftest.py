@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests import tools
+from tests.quick_compile import short_stacks  # noqa: F401, a fixture
 
 ROOT = Path(__file__).parents[2]
 

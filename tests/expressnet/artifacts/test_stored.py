@@ -58,7 +58,7 @@ def test_a_file_of_before_there_were_versions_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"dataset_id": "demo", "classes": [', "dataset.json is no valid JSON .*was it edited or cut off"),
+        ('{"dataset_id": "demo", "classes": [', "dataset.json is not valid JSON .*was it edited or cut off"),
         ("[1]", "dataset.json must hold names and values; got a list"),
         ('{"schema_version": 2}', "must be of version 1 or older; got 2. It was written by a newer ExpressNet"),
         ('{"schema_version": "x"}', "must be of version 1 or older; got 'x'"),
@@ -73,6 +73,12 @@ def test_a_file_of_before_there_were_versions_is_read(tmp_path):
 def test_what_can_not_be_read_is_refused_by_name(tmp_path, text, message):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(ValueError, match=message):
+        DatasetInfo.read(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused_by_name(tmp_path):
+    (tmp_path / "dataset.json").write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(ValueError, match="dataset.json is no"):
         DatasetInfo.read(tmp_path)
 
 

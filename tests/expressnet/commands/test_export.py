@@ -45,7 +45,7 @@ def test_the_tflite_model_takes_pixels_and_answers_like_the_model(exported, imag
 
 def test_the_report_says_what_was_exported_and_how_close_it_is(exported):
     model_dir, out_dir, report = exported
-    assert json.loads((out_dir / export.Export.FILE).read_text()) == report
+    assert export.Export.read(out_dir).plain() == report
     assert report["model_digest"] == bundle.digest(model_dir)
     assert 0 <= report["largest_difference"] < 1e-4
 

@@ -181,8 +181,8 @@ def test_where_the_file_lies_is_no_part_of_what_the_split_is(tmp_path, rows, exp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[1:], "is no exported split: it needs the line '# ExpressNet split, version 1'"),
-        (lambda lines: lines[:3] + lines[4:], "is no exported split"),
+        (lambda lines: lines[1:], "is not an exported split: it needs the line '# ExpressNet split, version 1'"),
+        (lambda lines: lines[:3] + lines[4:], "is not an exported split"),
         (lambda lines: [*lines[:5], "hash,part", *lines[6:]], "has 'hash,part'"),
         (lambda lines: lines[:6], "holds no row"),
         (lambda lines: [*lines[:8], "abc,train", *lines[8:]], "line 9: a SHA-256 has 64 lower-case .*; got abc"),
@@ -190,7 +190,7 @@ def test_where_the_file_lies_is_no_part_of_what_the_split_is(tmp_path, rows, exp
         (lambda lines: [*lines[:9], lines[8], *lines[9:]], "line 10: [0-9a-f]{64} stands twice"),
         (lambda lines: [*lines[:8], lines[9], lines[8], *lines[10:]], "line 10: [0-9a-f]{64} comes after a larger one"),
         (lambda lines: [*lines[:8], lines[8] + ",1", *lines[9:]], "can't be read"),
-        (lambda lines: [], "is no exported split"),
+        (lambda lines: [], "is not an exported split"),
     ],
     ids=[
         "no title",
@@ -212,5 +212,5 @@ def test_what_is_no_exported_split_is_refused_with_the_line(tmp_path, rows, expo
 
 
 def test_a_file_that_is_not_there_is_said_so(tmp_path, rows):
-    with pytest.raises(FileNotFoundError, match=r"SPLIT_FILE=.*nowhere.csv is no file. Is it the split.csv"):
+    with pytest.raises(FileNotFoundError, match=r"SPLIT_FILE=.*nowhere.csv is not a file. Is it the split.csv"):
         _import(tmp_path, rows, tmp_path / "nowhere.csv")

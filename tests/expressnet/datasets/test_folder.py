@@ -63,8 +63,11 @@ def test_the_systems_own_files_are_passed_over_and_counted(scan, tmp_path):
             [],
             r"found no file, it is empty\. Expected one of: <class>/<image>; {train,test}/<class>/<image>\. Put images",
         ),
-        (["smile/a.jpg"], r"Folder 'smile' in .* is no expression class\. Known classes: anger \(angry\), contempt,"),
-        (["train/smile/a.jpg"], r"Folder 'train/smile' in .* is no expression class"),
+        (
+            ["smile/a.jpg"],
+            r"Folder 'smile' in .* is not an expression class\. Known classes: anger \(angry\), contempt,",
+        ),
+        (["train/smile/a.jpg"], r"Folder 'train/smile' in .* is not an expression class"),
         (["val/happy/a.jpg"], r"Folder 'val' in .* does DATA_URI point one level too high or too low\?"),
         (["a.jpg"], r"a\.jpg in .* is a file where a class folder was expected"),
         (["happy/a.jpg", "notes.txt"], r"notes\.txt in .* is a file where a class folder was expected"),

@@ -76,7 +76,7 @@ def test_json_has_no_word_for_nan_and_infinity(tmp_path, number):
 
 def test_json_that_was_cut_off_is_named(tmp_path):
     (tmp_path / "a.json").write_text('{"classes": ["hap')
-    with pytest.raises(ValueError, match=r"a\.json is no valid JSON .*cut off\?"):
+    with pytest.raises(ValueError, match=r"a\.json is not valid JSON .*cut off\?"):
         storage.read_json(tmp_path / "a.json")
 
 

@@ -125,7 +125,8 @@ def test_where_no_face_is_found_the_whole_image_is_taken(cropped):
 def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     report, out_dir, _ = cropped
     info = storage.read_json(out_dir / CropsInfo.FILE)
-    assert {name: info[name] for name in report if name != "path"} | {"path": str(out_dir)} == report
+    where = {"path": str(out_dir), "crops": out_dir.name}
+    assert {name: info[name] for name in report if name not in where} | where == report
     assert info["dataset"] == storage.read_json(Path(portraits) / DatasetInfo.FILE)
     assert info["face_rate_by_class"] == {"happy": 1.0, "neutral": 0.0}
     assert info["config"] == {

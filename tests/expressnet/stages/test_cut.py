@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,27 @@ MAX_SHARD_BYTES = 100_000  # crops of 32 px are taken for 2 KiB each, so there a
 SETTINGS = CropConfig(size_px=32, num_workers=1)
 
 PART = """
+import os
+import signal
 import sys
 from expressnet.data import shards
 from expressnet.stages import cut
 from expressnet.config.crop import CropConfig, CutConfig
 
+left = 3  # shards until the process is killed
+
+
+def kill(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[0]).endswith(".tar.partial"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 if __name__ == "__main__":
     shards.MAX_SHARD_BYTES = int(sys.argv[3])
+    sys.addaudithook(kill)
     cut.run(sys.argv[1], sys.argv[2], CropConfig(size_px=32, num_workers=1), CutConfig(part=1, num_parts=2))
 """
 
@@ -105,11 +118,8 @@ def test_a_killed_part_alone_is_tried_again_and_goes_on(photos, alone, tmp_path)
     num_others = len(list(folder.rglob("*.tar")))
     script = tmp_path / "part.py"
     script.write_text(PART)
-    with subprocess.Popen([sys.executable, script, photos, tmp_path, str(MAX_SHARD_BYTES)]) as running:
-        while len(list(folder.rglob("*.tar"))) == num_others and running.poll() is None:
-            time.sleep(0.002)
-        running.kill()
-    assert running.returncode == -signal.SIGKILL
+    killed = subprocess.run([sys.executable, script, photos, tmp_path, str(MAX_SHARD_BYTES)], check=False)
+    assert killed.returncode == -signal.SIGKILL
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*.tar")}
     assert num_others < len(stamps) < 16
     _cut(photos, tmp_path, 1, 2)

@@ -28,6 +28,7 @@ import sys
 
 if __name__ == "__main__":
 
+    from expressnet.config.predict import PredictConfig
     from expressnet.stages import predict
 
     print(predict.run(sys.argv[1], sys.argv[2], PredictConfig(files_each=8, num_workers=1)).num_predicted)
@@ -81,7 +82,7 @@ def test_every_file_is_a_row_with_an_answer_or_a_reason(first, album):
 def test_an_answer_is_the_models_own_for_the_face_cut_as_in_training(first, trained):
     _, report, table = first
     model = bundle.Bundle(trained[0])
-    settings = CropConfig(**model.preprocess["crop"])
+    settings = CropConfig(**model.preprocess.crop)
     data = (DEMO / "p002_sad.jpg").read_bytes()
     (seen,) = workers.run(photograph.see, [data], start=photograph.start, start_arguments=(settings,), timeout_s=60)
     expected = model.predict(seen.square[None])

@@ -27,6 +27,7 @@ from tests.made import object_store
 _TRAIN = """
 import sys
 
+from expressnet.config.train import CheckpointConfig, recipe
 from expressnet.stages import train
 faces, split, out, work, every_s = sys.argv[1:]
 checkpointing = CheckpointConfig(every_s=float(every_s))
@@ -185,7 +186,7 @@ def test_mixtures_beyond_the_paper_train_and_are_saved(trained, crops_and_split,
 def test_the_mirror_image_has_its_say_where_the_recipe_wants_it(trained, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     alone = bundle.Bundle(trained[0])
-    assert not alone.preprocess["test_time_flip"]
+    assert not alone.preprocess.test_time_flip
     shutil.copytree(trained[0], tmp_path / "model")
     (tmp_path / "model/preprocess.json").write_text(json.dumps(alone.preprocess.as_dict() | {"test_time_flip": True}))
     both = bundle.Bundle(tmp_path / "model").predict(images)
@@ -236,6 +237,7 @@ count, changes = map(json.loads, sys.argv[-2:])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 
+from expressnet.config.train import AugmentConfig, recipe
 from expressnet.stages import train
 from expressnet.model import presets
 # Replicas draw dropout of their own, and so does XLA, so that only a network without it is the same for all of them.

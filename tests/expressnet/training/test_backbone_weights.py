@@ -257,7 +257,7 @@ ATTACKS = {
     "integers": (_typed("i8", 1), "not floating-point numbers"),
     "infinity": (_not_finite, "not finite"),
     "bomb of names": (_names_bomb, "is no list of at most"),
-    "group": (_group_instead, "is no array"),
+    "group": (_group_instead, "is not an array"),
     "pickle": (_pickle, "is no file of weights"),
     "Keras archive": (_keras_archive, "is no file of weights"),
 }

@@ -145,7 +145,7 @@ def test_a_checkpoint_of_other_data_or_settings_is_refused(model, saved, tmp_pat
 def test_a_file_of_another_program_is_refused(model, saved):
     data = b"no safetensors"
     (saved.folder / f"0009-0000000-{storage.bytes_sha256(data)}.safetensors").write_bytes(data)
-    with pytest.raises(ValueError, match="is no checkpoint of this program"):
+    with pytest.raises(ValueError, match="is not a checkpoint of this program"):
         saved.restore(model)
 
 

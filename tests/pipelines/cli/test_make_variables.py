@@ -72,7 +72,7 @@ def test_make_hands_values_on_untouched(tmp_path):
     program.chmod(0o755)
     nasty = "$(touch /tmp/never) `id` \"a' ; b"
     done = subprocess.run(
-        ["make", "run", f"PYTHON={program}", "READY=", f"DATA_URI={nasty.replace('$', '$$')}"],
+        ["make", "--no-print-directory", "run", f"PYTHON={program}", "READY=", f"DATA_URI={nasty.replace('$', '$$')}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

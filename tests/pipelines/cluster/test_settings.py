@@ -24,7 +24,7 @@ def test_the_environment_overrules_the_file(tmp_path, monkeypatch):
         ("auth: iap", "iap_client_id must be set with auth iap"),
         ("namespace: 7", "namespace must be text; got 7"),
         ("- a", "must be a mapping of keys to values"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not YAML"),
     ],
 )
 def test_nonsense_is_refused_with_its_value(tmp_path, text, message):

@@ -219,7 +219,7 @@ def test_images_of_other_code_are_refused(endpoint, tmp_path, capsys, changes, m
     [
         (["--dataset", "folder", "--data-uri", "/home/me/faces"], "data_uri must be gs://... or lie below /workspace"),
         (["--dataset", "fer2013", "--data-uri", "gs://b/f.csv"], "must be acknowledged with ACCEPT_LICENCE=1"),
-        (["--split-file", "split.csv"], "split.csv is no file. Is it the split.csv that a split wrote?"),
+        (["--split-file", "split.csv"], "split.csv is not a file. Is it the split.csv that a split wrote?"),
         (["--profile", "mainframe"], "PROFILE must be one of cpu, gke-a100x4"),
     ],
 )
