@@ -118,7 +118,7 @@ def _tars() -> Iterator[tuple[str, bytes, str]]:
     yield "tar: pax of a wrong length", _extended(tarfile.XHDTYPE, b"99 path=a.jpg\n"), "damaged extended header"
     yield "tar: pax without length", _extended(tarfile.XHDTYPE, b"path=a.jpg\n"), "damaged extended header"
     good = tar_bytes(("a.jpg", b"good" * 500))
-    yield "tar: wrong checksum", good[:20] + b"x" + good[21:], "a damaged one"
+    yield "tar: wrong checksum", good[:20] + b"x" + good[21:], "is damaged"
     yield "tar: cut within a file", good[:1500], "cut off within a file"
     yield "tar: cut before its end", good[:2560], "is cut off"
     yield "tar: another behind its end", good + good, "goes on behind its end"
@@ -131,7 +131,7 @@ def _tars() -> Iterator[tuple[str, bytes, str]]:
     packed = bytearray(gzip.compress(good, mtime=0))
     packed[-8] ^= 1
     yield "tar.gz: wrong crc", bytes(packed), "damaged gzip"
-    yield "gzip of no tar", gzip.compress(b"emotion,pixels,Usage\n" * 100, mtime=0), "is no tar file"
+    yield "gzip of no tar", gzip.compress(b"emotion,pixels,Usage\n" * 100, mtime=0), "is not a tar file"
 
 
 def _long_link_chain() -> bytes:

@@ -142,7 +142,7 @@ def test_an_archive_of_nothing_but_system_files_is_an_empty_tree(tmp_path):
 
 def test_a_gzip_that_is_no_tar_is_named(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"emotion,pixels\n" * 99))
-    with pytest.raises(ValueError, match=r"a\.csv\.gz is no tar file"):
+    with pytest.raises(ValueError, match=r"a\.csv\.gz is not a tar file"):
         _fetch(tmp_path / "a.csv.gz", tmp_path / "spool")
 
 

@@ -127,7 +127,7 @@ def test_what_was_run_is_written_beside_the_crops(cropped, portraits):
     info = storage.read_json(out_dir / CropsInfo.FILE)
     where = {"path": str(out_dir), "crops": out_dir.name}
     assert {name: info[name] for name in report if name not in where} | where == report
-    assert info["dataset"] == storage.read_json(Path(portraits) / DatasetInfo.FILE)
+    assert info["dataset"] == DatasetInfo.read(portraits).as_dict()
     assert info["face_rate_by_class"] == {"happy": 1.0, "neutral": 0.0}
     assert info["config"] == {
         "mode": "aligned",
@@ -155,7 +155,7 @@ def test_the_page_shows_crops_where_the_licence_allows_it_and_somebody_asks(tmp_
     page = Path(crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX)).plain()["path"]) / crop_page.FILE_NAME
     assert "<img" not in page.read_text()
     crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX, pictures=True))
-    assert "cut before" in capsys.readouterr().out
+    assert "cropped before" in capsys.readouterr().out
     alternative_texts = re.findall(r'<img [^>]*alt="([^"]*)"', page.read_text())
     assert alternative_texts == ["Surest faces: 24 crops", "Least sure faces: 24 crops"]
     crop.run(demo, tmp_path, CropConfig(size_px=SIZE_PX))

@@ -169,7 +169,7 @@ def test_crops_whose_parts_are_gone_are_cut_by_the_join(photos, alone, tmp_path)
 def test_a_part_that_comes_late_finds_the_crops_and_does_nothing(photos, alone, tmp_path, capsys):
     store = Path(shutil.copytree(Path(alone[0]["path"]).parent, tmp_path / "store"))
     assert _cut(photos, store, 1, 2)["num_photos"] == 0
-    assert "cut before" in capsys.readouterr().out
+    assert "cropped before" in capsys.readouterr().out
     _partial(store, alone).mkdir()  # of one that looked a moment before the join ended
     _assert_joined(photos, store, alone)
 

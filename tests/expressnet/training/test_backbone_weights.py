@@ -258,8 +258,8 @@ ATTACKS = {
     "infinity": (_not_finite, "not finite"),
     "bomb of names": (_names_bomb, "is no list of at most"),
     "group": (_group_instead, "is not an array"),
-    "pickle": (_pickle, "is no file of weights"),
-    "Keras archive": (_keras_archive, "is no file of weights"),
+    "pickle": (_pickle, "is not a file of weights"),
+    "Keras archive": (_keras_archive, "is not a file of weights"),
 }
 
 
