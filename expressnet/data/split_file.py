@@ -122,8 +122,8 @@ def _read_header(path: Path, name: str) -> tuple[dict[str, str], int]:
     if comments[:1] != [_TITLE] or missing or columns != _COLUMNS or not header["seed"].isdecimal():
         raise ValueError(
             f"{name} is not an exported split: it needs the line {_TITLE!r}, comments that say "
-            f"{', '.join(HEADER_KEYS)} (the seed a number), and the columns {_COLUMNS!r}; it begins with {lines[:1]}, says {header} and has "
-            f"{columns!r}."
+            f"{', '.join(HEADER_KEYS)} (the seed a number), and the columns {_COLUMNS!r}; it begins with {lines[:1]}, "
+            f"says {header} and has {columns!r}."
         )
     return header, len(comments) + 1
 

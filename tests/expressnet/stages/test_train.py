@@ -252,9 +252,11 @@ train.run(*sys.argv[1:-2], settings)
 
 def _train_on(count, crops_and_split, folder, **changes):
     command = [sys.executable, "-c", _TRAIN_ON_DEVICES, *crops_and_split, str(folder / "model"), str(folder / "work")]
+    # With TensorFlow's own choice of threads: XLA rounds otherwise where it has one alone.
+    environment = {name: value for name, value in _ENVIRONMENT.items() if not name.startswith("TF_NUM_")}
     return subprocess.run(
         [*command, str(count), json.dumps(changes)],
-        env=_ENVIRONMENT,
+        env=environment,
         capture_output=True,
         text=True,
         check=True,
