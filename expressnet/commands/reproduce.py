@@ -84,7 +84,8 @@ def _make(provenance: Provenance, preprocess: Preprocess, data: Path) -> str:
     info = DatasetInfo.read(data).as_dict() if DatasetInfo.path(data).exists() else {}
     # What the model keeps of the settings of each stage, and what they are where nobody says anything.
     stored: list[tuple[Any, dict[str, Any]]] = [
-        (IngestConfig(), {**info, "dataset": provenance.dataset}),
+        # The demo set's licence asks for nothing.
+        (IngestConfig(licence_accepted=provenance.dataset == "demo"), {**info, "dataset": provenance.dataset}),
         (CropConfig.of_run(protocol=provenance.protocol), preprocess.crop),
         (SplitConfig(), {"protocol": provenance.protocol, **provenance.split_config}),
         (recipe(provenance.config["preset"]), provenance.config),
